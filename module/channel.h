@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LASTLINE_CHANNEL_H
+#define LASTLINE_CHANNEL_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "latest.h"
+
+/**
+ * struct channel - one minor: one latest line, one generation, one wait queue
+ * @dev:      the device in sysfs; its reference count is the channel's life
+ * @cdev:     the character device; holds a reference to @dev, and each open
+ *            file holds one to it
+ * @mode:     permissions of the node; constant
+ * @latest:   the line; has its own lock
+ * @wait:     readers that sleep, and those who poll
+ * @fasync:   files that want SIGIO; protected by the fasync code's own lock
+ * @sleepers: threads asleep in a read
+ * @lock:     protects what follows, and the attaching of slots to @latest
+ * @readers:  open files that can read; read without @lock
+ * @writers:  open files that can write; read without @lock
+ */
+struct channel {
+	struct device dev;
+	struct cdev cdev;
+	umode_t mode;
+
+	struct latest latest;
+	wait_queue_head_t wait;
+	struct fasync_struct *fasync;
+	atomic_t sleepers;
+
+	struct mutex lock;
+	unsigned int readers;
+	unsigned int writers;
+};
+
+static inline struct channel *dev_to_channel(const struct device *dev)
+{
+	return container_of(dev, struct channel, dev);
+}
+
+static inline unsigned int channel_minor(const struct channel *channel)
+{
+	return MINOR(channel->dev.devt);
+}
+
+/**
+ * struct channel_traits - what a new channel is like
+ * @class:    its device class
+ * @fops:     its file operations
+ * @line_max: longest line in bytes
+ * @mode:     permissions of the node
+ */
+struct channel_traits {
+	struct class *class;
+	const struct file_operations *fops;
+	u32 line_max;
+	umode_t mode;
+};
+
+int channel_create(dev_t devt, const struct channel_traits *traits);
+void channel_remove_all(void);
+
+int channel_open(struct channel *channel, fmode_t mode);
+void channel_close(struct channel *channel, fmode_t mode);
+void channel_wake(struct channel *channel);
+
+#endif /* LASTLINE_CHANNEL_H */

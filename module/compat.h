@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernel releases, and the only place that knows their
+ * numbers. Each entry says in which release what changed.
+ */
+#ifndef LASTLINE_COMPAT_H
+#define LASTLINE_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+#include <linux/version.h>
+
+/* 6.0 gave iterators over one user buffer a kind of their own. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#define user_backed_iter	iter_is_iovec
+#endif
+
+/* 6.2 made the device constant for a class's devnode(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define compat_devnode_const
+#else
+#define compat_devnode_const	const
+#endif
+
+/* 6.5 replaced the splice from pages by one that copies. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define copy_splice_read	generic_file_splice_read
+#endif
+
+#endif /* LASTLINE_COMPAT_H */

@@ -1,0 +1,772 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * System calls on an open /dev/lastlineN, translated into what the channel, its
+ * slots and the splitter can do.
+ *
+ * Locking. Each open file has one spinlock for what it has seen and for its
+ * unfinished line; the channel's slots have theirs, which nests inside. Both are
+ * held only for copying in memory: page faults are disabled under them, nobody
+ * sleeps with either, and what would have to fault goes the slow way, through a
+ * private buffer and without a lock. So no process ever waits for another one's
+ * page, and threads that share an open file never wait for one that sleeps.
+ *
+ * What the slow way read may be stale when it is done. It therefore remembers
+ * lastline_file.turn and begins again if that has moved.
+ */
+#include <linux/freezer.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+
+#include <asm/ioctls.h>
+#include <uapi/linux/lastline.h>
+
+#include "channel.h"
+#include "compat.h"
+#include "file.h"
+#include "splitter.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* How often a read tries to copy a line that is being overwritten, unlocked. */
+#define LAPPED_MAX	3
+
+/**
+ * struct remainder - what a reader with a short buffer has still to get
+ * @buf: the line it began
+ * @pos: the first byte it did not get
+ * @len: bytes in @buf; nothing remains when @pos has come here
+ */
+struct remainder {
+	char *buf;
+	u32 pos;
+	u32 len;
+};
+
+/**
+ * struct lastline_file - what belongs to one open file
+ * @channel:     the channel; the open file keeps it alive
+ * @memcg:       memory cgroup of the opener, charged for the buffers below
+ * @lock:        protects everything below
+ * @turn:        +1 with each change to what the next read gets
+ * @seen:        the newest generation that this file took, skipped, or that was
+ *               there when it was opened
+ * @again:       the latest line is to be read even if it is not newer than @seen
+ * @taken:       the line taken last and what was missed; times are filled in
+ *               when somebody asks
+ * @remainder:   of the line taken last
+ * @splitter:    the unfinished line; its length is read without @lock
+ */
+struct lastline_file {
+	struct channel *channel;
+	struct mem_cgroup *memcg;
+
+	spinlock_t lock;
+	u64 turn;
+	u64 seen;
+	bool again;
+	struct lastline_taken taken;
+	struct remainder remainder;
+	struct splitter splitter;
+};
+
+/*
+ * User memory: a plain buffer, or an iterator if there is one
+ */
+
+struct user_memory {
+	char __user *buf;
+	size_t len;
+	struct iov_iter *iter;
+};
+
+/* Copies @len bytes from offset @skip. Leaves an iterator where it was. */
+static __always_inline bool copy_in(const struct user_memory *from, size_t skip,
+				    char *to, size_t len)
+{
+	size_t copied;
+
+	if (!from->iter)
+		return !copy_from_user(to, from->buf + skip, len);
+
+	iov_iter_advance(from->iter, skip);
+	copied = copy_from_iter(to, len, from->iter);
+	iov_iter_revert(from->iter, skip + copied);
+	return copied == len;
+}
+
+/* Copies @len bytes. Advances an iterator; copy_out_undo() takes it back. */
+static __always_inline bool copy_out(const struct user_memory *to, const char *from,
+				     size_t len)
+{
+	size_t copied;
+
+	if (!to->iter)
+		return !copy_to_user(to->buf, from, len);
+
+	copied = copy_to_iter(from, len, to->iter);
+	if (copied == len)
+		return true;
+	iov_iter_revert(to->iter, copied);
+	return false;
+}
+
+static __always_inline void copy_out_undo(const struct user_memory *to, size_t len)
+{
+	if (to->iter)
+		iov_iter_revert(to->iter, len);
+}
+
+/* May @to be written with a lock held? Filling a pipe allocates memory. */
+static __always_inline bool copies_atomically(const struct user_memory *to)
+{
+	return !to->iter || user_backed_iter(to->iter);
+}
+
+/* Memory that belongs to one open file. */
+static char *alloc_buffer(struct lastline_file *file, size_t size)
+{
+	struct mem_cgroup *old = set_active_memcg(file->memcg);
+	char *buf = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+
+	set_active_memcg(old);
+	return buf;
+}
+
+/*
+ * Reading
+ */
+
+static size_t remaining(const struct lastline_file *file)
+{
+	return file->remainder.len - file->remainder.pos;
+}
+
+/* Is there a line that this file has not seen? Needs file->lock. */
+static bool is_behind(const struct lastline_file *file, u64 generation)
+{
+	return generation != file->seen || (file->again && generation);
+}
+
+/* Would a read get something now? */
+static bool is_readable(struct lastline_file *file)
+{
+	u64 generation = latest_generation(&file->channel->latest);
+	bool readable;
+
+	spin_lock(&file->lock);
+	readable = remaining(file) || is_behind(file, generation);
+	spin_unlock(&file->lock);
+	return readable;
+}
+
+/* This file took @line. Needs file->lock. */
+static void take(struct lastline_file *file, const struct latest_line *line)
+{
+	u64 missed = 0;
+
+	if (line->generation > file->seen)
+		missed = line->generation - file->seen - 1;
+	file->turn++;
+	file->seen = line->generation;
+	file->again = false;
+	file->taken.generation = line->generation;
+	file->taken.monotonic_ns = line->time_ns;
+	file->taken.missed += missed;
+	file->taken.missed_last = missed;
+	trace_read(channel_minor(file->channel), line->generation, missed);
+}
+
+/* Needs file->lock, as the two that it chooses between. */
+static ssize_t read_remainder(struct lastline_file *file, const struct user_memory *to)
+{
+	struct remainder *remainder = &file->remainder;
+	size_t len = min(to->len, remaining(file));
+
+	if (!copy_out(to, remainder->buf + remainder->pos, len))
+		return 0;
+	remainder->pos += len;
+	file->turn++;
+	return len;
+}
+
+static ssize_t read_latest(struct lastline_file *file, const struct user_memory *to)
+{
+	const struct latest *latest = &file->channel->latest;
+	struct latest_line line;
+	int i;
+
+	if (!is_behind(file, latest_generation(latest)))
+		return -EAGAIN;
+
+	for (i = 0; i < LAPPED_MAX; i++) {
+		if (!latest_take(latest, &line))
+			continue;
+		if (line.length > to->len || !copy_out(to, line.data, line.length))
+			return 0;
+		if (latest_intact(&line)) {
+			take(file, &line);
+			return line.length;
+		}
+		copy_out_undo(to, line.length);
+	}
+	return 0;
+}
+
+/*
+ * The common case: the user's memory is there, and it is large enough.
+ * Returns the bytes read, -EAGAIN if there is nothing to read, or 0 if it takes
+ * read_slow() to tell.
+ */
+static ssize_t read_fast(struct lastline_file *file, const struct user_memory *to)
+{
+	ssize_t ret;
+
+	if (!copies_atomically(to))
+		return 0;
+
+	spin_lock(&file->lock);
+	pagefault_disable();
+	if (remaining(file))
+		ret = read_remainder(file, to);
+	else
+		ret = read_latest(file, to);
+	pagefault_enable();
+	spin_unlock(&file->lock);
+	return ret;
+}
+
+/**
+ * struct draft - what a slow read is about to deliver
+ * @turn:      file->turn when it was drawn up
+ * @buf:       private copy of the bytes
+ * @size:      room in @buf
+ * @len:       bytes wanted in @buf; it was too small if this is more than @size
+ * @remainder: the bytes are the file's remainder, not a new line
+ * @line:      the new line
+ */
+struct draft {
+	u64 turn;
+	char *buf;
+	u32 size;
+	u32 len;
+	bool remainder;
+	struct latest_line line;
+};
+
+/* Copies what a read should get into a private buffer. */
+static int draw_up(struct lastline_file *file, struct draft *draft)
+{
+	struct latest *latest = &file->channel->latest;
+	int ret = 0;
+
+	spin_lock(&file->lock);
+	draft->turn = file->turn;
+	draft->remainder = remaining(file);
+	if (draft->remainder) {
+		draft->len = remaining(file);
+		if (draft->len <= draft->size)
+			memcpy(draft->buf, file->remainder.buf + file->remainder.pos,
+			       draft->len);
+	} else if (is_behind(file, latest_generation(latest))) {
+		spin_lock(&latest->lock);
+		latest_take(latest, &draft->line);
+		draft->len = draft->line.length;
+		if (draft->len <= draft->size)
+			memcpy(draft->buf, draft->line.data, draft->len);
+		spin_unlock(&latest->lock);
+	} else {
+		ret = -EAGAIN;
+	}
+	spin_unlock(&file->lock);
+	return ret;
+}
+
+/*
+ * @delivered bytes of @draft are with the user: let the file know, unless
+ * another thread was quicker. What is over becomes the remainder, and
+ * draft->buf whatever is to be freed.
+ */
+static bool settle(struct lastline_file *file, struct draft *draft, u32 delivered)
+{
+	bool settled;
+
+	spin_lock(&file->lock);
+	settled = file->turn == draft->turn;
+	if (settled && draft->remainder) {
+		file->remainder.pos += delivered;
+		file->turn++;
+	} else if (settled) {
+		take(file, &draft->line);
+		file->remainder.pos = delivered;
+		file->remainder.len = draft->len;
+		swap(file->remainder.buf, draft->buf);
+	}
+	spin_unlock(&file->lock);
+	return settled;
+}
+
+/*
+ * Any case: a short buffer, a page that is not there, a pipe, a reader lapped
+ * too often. Never sleeps for a line.
+ */
+static ssize_t read_slow(struct lastline_file *file, const struct user_memory *to)
+{
+	struct draft draft = {};
+	ssize_t ret;
+	u32 len;
+
+	for (;;) {
+		ret = draw_up(file, &draft);
+		if (ret)
+			break;
+		if (draft.len > draft.size) {
+			kvfree(draft.buf);
+			draft.size = draft.len;
+			draft.buf = alloc_buffer(file, draft.size);
+			ret = -ENOMEM;
+			if (!draft.buf)
+				break;
+			continue;
+		}
+		len = min_t(size_t, to->len, draft.len);
+		ret = -EFAULT;
+		if (!copy_out(to, draft.buf, len))
+			break;
+		ret = len;
+		if (settle(file, &draft, len))
+			break;
+		copy_out_undo(to, len);
+	}
+	kvfree(draft.buf);
+	return ret;
+}
+
+/* Sleeps until there is something to read, or for a signal. */
+static int wait_for_line(struct lastline_file *file)
+{
+	struct channel *channel = file->channel;
+	int ret;
+
+	trace_wait(channel_minor(channel), READ_ONCE(file->seen));
+	atomic_inc(&channel->sleepers);
+	/* (G) is in here, see channel_wake(). */
+	ret = wait_event_freezable(channel->wait, is_readable(file));
+	atomic_dec(&channel->sleepers);
+	return ret;
+}
+
+static __always_inline ssize_t read_line(struct lastline_file *file,
+					 const struct user_memory *to, bool nowait)
+{
+	ssize_t ret;
+
+	if (!to->len)
+		return 0;
+
+	for (;;) {
+		ret = read_fast(file, to);
+		if (!ret)
+			ret = read_slow(file, to);
+		if (ret != -EAGAIN || nowait)
+			return ret;
+		ret = wait_for_line(file);
+		if (ret)
+			return ret;
+	}
+}
+
+static ssize_t lastline_read(struct file *filp, char __user *buf, size_t len, loff_t *pos)
+{
+	const struct user_memory to = { .buf = buf, .len = len };
+
+	return read_line(filp->private_data, &to, filp->f_flags & O_NONBLOCK);
+}
+
+static ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	const struct user_memory to = { .iter = iter, .len = iov_iter_count(iter) };
+	struct file *filp = iocb->ki_filp;
+
+	return read_line(filp->private_data, &to,
+			 filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT);
+}
+
+/*
+ * Writing
+ */
+
+/* Needs the lock of the channel's slots. */
+static void publish(struct channel *channel, u32 offset, u32 length)
+{
+	u64 generation;
+
+	generation = latest_publish(&channel->latest, offset, length, ktime_get_ns());
+	trace_publish(channel_minor(channel), generation, length);
+}
+
+/*
+ * The common case: the write ends in a newline, nothing unfinished stands before
+ * it, and the user's memory is there. Its bytes go straight into a slot. Returns
+ * false if it takes write_slow() to tell.
+ */
+static bool write_fast(struct lastline_file *file, const struct user_memory *from)
+{
+	struct channel *channel = file->channel;
+	struct latest *latest = &channel->latest;
+	u32 len = min_t(size_t, from->len, latest->line_max + 1);
+	struct split split;
+	bool done;
+	char *room;
+
+	/*
+	 * Another thread may be changing the unfinished line right now; then the
+	 * two writes overlap, and this one comes first.
+	 */
+	if (READ_ONCE(file->splitter.len))
+		return false;
+
+	spin_lock(&latest->lock);
+	room = latest_begin(latest);
+	pagefault_disable();
+	done = copy_in(from, from->len - len, room, len);
+	pagefault_enable();
+	done = done && room[len - 1] == '\n' &&
+	       !splitter_split(0, room, len, len == from->len, latest->line_max, &split);
+	if (done)
+		publish(channel, split.line, split.length);
+	spin_unlock(&latest->lock);
+
+	if (done)
+		channel_wake(channel);
+	return done;
+}
+
+/* Publishes @joined unfinished bytes and @length of @data. Needs file->lock. */
+static void publish_joined(struct lastline_file *file, u32 joined, const char *data,
+			   u32 length)
+{
+	struct latest *latest = &file->channel->latest;
+	char *room;
+
+	spin_lock(&latest->lock);
+	room = latest_begin(latest);
+	memcpy(room, file->splitter.buf, joined);
+	memcpy(room + joined, data, length);
+	publish(file->channel, 0, joined + length);
+	spin_unlock(&latest->lock);
+}
+
+/* Splits @data, which is in kernel memory, and applies all of it or nothing. */
+static int write_split(struct lastline_file *file, const char *data, u32 len, bool whole,
+		       char **spare)
+{
+	struct splitter *splitter = &file->splitter;
+	struct split split;
+	int ret;
+
+	spin_lock(&file->lock);
+	ret = splitter_split(splitter->len, data, len, whole,
+			     file->channel->latest.line_max, &split);
+	if (!ret) {
+		if (split.rest && !splitter->buf)
+			swap(splitter->buf, *spare);
+		if (split.length)
+			publish_joined(file, split.joined, data + split.line, split.length);
+		splitter_keep(splitter, data, len, &split);
+	}
+	spin_unlock(&file->lock);
+
+	if (!ret && split.length)
+		channel_wake(file->channel);
+	return ret;
+}
+
+/* Any case: unfinished bytes before or after, a page that is not there, errors. */
+static int write_slow(struct lastline_file *file, const struct user_memory *from)
+{
+	u32 line_max = file->channel->latest.line_max;
+	u32 len = splitter_window(from->len, line_max);
+	char *spare = NULL;
+	char *data;
+	int ret;
+
+	data = alloc_buffer(file, len);
+	if (!data)
+		return -ENOMEM;
+	ret = -EFAULT;
+	if (!copy_in(from, from->len - len, data, len))
+		goto free;
+	if (data[len - 1] != '\n' && !READ_ONCE(file->splitter.buf)) {
+		ret = -ENOMEM;
+		spare = alloc_buffer(file, line_max);
+		if (!spare)
+			goto free;
+	}
+	ret = write_split(file, data, len, len == from->len, &spare);
+	kvfree(spare);
+free:
+	kvfree(data);
+	return ret;
+}
+
+static __always_inline ssize_t write_bytes(struct lastline_file *file,
+					   const struct user_memory *from)
+{
+	int ret;
+
+	if (!from->len)
+		return 0;
+
+	if (!write_fast(file, from)) {
+		ret = write_slow(file, from);
+		if (ret)
+			return ret;
+	}
+	if (from->iter)
+		iov_iter_advance(from->iter, from->len);
+	return from->len;
+}
+
+static ssize_t lastline_write(struct file *filp, const char __user *buf, size_t len,
+			      loff_t *pos)
+{
+	const struct user_memory from = { .buf = (char __user *)buf, .len = len };
+
+	return write_bytes(filp->private_data, &from);
+}
+
+static ssize_t lastline_write_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	const struct user_memory from = { .iter = iter, .len = iov_iter_count(iter) };
+
+	return write_bytes(iocb->ki_filp->private_data, &from);
+}
+
+/* Publishes the unfinished line, if there is one, with a newline. */
+static int finish_line(struct lastline_file *file)
+{
+	struct splitter *splitter = &file->splitter;
+	bool published = false;
+	int ret = 0;
+
+	spin_lock(&file->lock);
+	if (splitter->len == file->channel->latest.line_max) {
+		ret = -EMSGSIZE;
+	} else if (splitter->len) {
+		publish_joined(file, splitter->len, "\n", 1);
+		WRITE_ONCE(splitter->len, 0);
+		published = true;
+	}
+	spin_unlock(&file->lock);
+
+	if (published)
+		channel_wake(file->channel);
+	return ret;
+}
+
+static int lastline_fsync(struct file *filp, loff_t start, loff_t end, int datasync)
+{
+	return finish_line(filp->private_data);
+}
+
+/*
+ * The rest
+ */
+
+static __poll_t lastline_poll(struct file *filp, poll_table *wait)
+{
+	struct lastline_file *file = filp->private_data;
+	__poll_t events = EPOLLOUT | EPOLLWRNORM;
+
+	poll_wait(filp, &file->channel->wait, wait);
+	/*
+	 * (G) Between our joining the queue and our look at the generation, see
+	 * channel_wake().
+	 */
+	smp_mb();
+	if (filp->f_mode & FMODE_READ && is_readable(file))
+		events |= EPOLLIN | EPOLLRDNORM;
+	return events;
+}
+
+static int lastline_fasync(int fd, struct file *filp, int on)
+{
+	struct lastline_file *file = filp->private_data;
+
+	return fasync_helper(fd, filp, on, &file->channel->fasync);
+}
+
+static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
+{
+	struct lastline_file *file = filp->private_data;
+	u64 generation = latest_generation(&file->channel->latest);
+
+	/* So that tools take it for the stream that it is. */
+	if (whence == SEEK_CUR)
+		return -ESPIPE;
+	if (offset || (whence != SEEK_SET && whence != SEEK_END))
+		return -EINVAL;
+
+	spin_lock(&file->lock);
+	file->turn++;
+	file->remainder.pos = file->remainder.len;
+	file->again = whence == SEEK_SET;
+	if (whence == SEEK_END)
+		file->seen = max(file->seen, generation);
+	spin_unlock(&file->lock);
+	return 0;
+}
+
+static u64 to_realtime(u64 monotonic_ns)
+{
+	if (!monotonic_ns)
+		return 0;
+	return ktime_to_ns(ktime_mono_to_real(ns_to_ktime(monotonic_ns)));
+}
+
+/* The length of the line that a read would get now, in bytes. */
+static int readable_bytes(struct lastline_file *file)
+{
+	struct latest *latest = &file->channel->latest;
+	struct latest_line line;
+	int bytes;
+
+	spin_lock(&file->lock);
+	bytes = remaining(file);
+	if (!bytes && is_behind(file, latest_generation(latest))) {
+		spin_lock(&latest->lock);
+		latest_take(latest, &line);
+		spin_unlock(&latest->lock);
+		bytes = line.length;
+	}
+	spin_unlock(&file->lock);
+	return bytes;
+}
+
+static int get_info(struct lastline_file *file, void __user *to)
+{
+	struct channel *channel = file->channel;
+	struct latest *latest = &channel->latest;
+	struct lastline_info info = {
+		.line_max = latest->line_max,
+		.readers = READ_ONCE(channel->readers),
+		.writers = READ_ONCE(channel->writers),
+		.sleepers = atomic_read(&channel->sleepers),
+	};
+	struct latest_line line = {};
+
+	spin_lock(&latest->lock);
+	if (latest_generation(latest))
+		latest_take(latest, &line);
+	spin_unlock(&latest->lock);
+
+	info.generation = line.generation;
+	info.monotonic_ns = line.time_ns;
+	info.realtime_ns = to_realtime(line.time_ns);
+	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static int get_taken(struct lastline_file *file, void __user *to)
+{
+	struct lastline_taken taken;
+
+	spin_lock(&file->lock);
+	taken = file->taken;
+	spin_unlock(&file->lock);
+
+	taken.realtime_ns = to_realtime(taken.monotonic_ns);
+	return copy_to_user(to, &taken, sizeof(taken)) ? -EFAULT : 0;
+}
+
+static long lastline_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	struct lastline_file *file = filp->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case LASTLINE_IOC_INFO:
+		return get_info(file, user);
+	case LASTLINE_IOC_TAKEN:
+		return get_taken(file, user);
+	case FIONREAD:
+		return put_user(readable_bytes(file), (int __user *)user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int lastline_open(struct inode *inode, struct file *filp)
+{
+	struct channel *channel = container_of(inode->i_cdev, struct channel, cdev);
+	struct lastline_file *file;
+	int ret;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return -ENOMEM;
+	ret = channel_open(channel, filp->f_mode);
+	if (ret) {
+		kfree(file);
+		return ret;
+	}
+	file->channel = channel;
+	file->memcg = get_mem_cgroup_from_mm(current->mm);
+	spin_lock_init(&file->lock);
+	file->seen = latest_generation(&channel->latest);
+	file->again = true;
+	filp->private_data = file;
+
+	/* A stream, so that reads share no file position; but lseek() has a use. */
+	stream_open(inode, filp);
+	filp->f_mode |= FMODE_LSEEK | FMODE_NOWAIT;
+	return 0;
+}
+
+/*
+ * Is the process ending because of a signal? Then what it did not finish is not
+ * to be published. (PF_SIGNALED would not tell: threads that a normal exit of
+ * another one takes along bear it too.)
+ */
+static bool is_killed(void)
+{
+	return current->flags & PF_EXITING && current->exit_code & 0x7f;
+}
+
+static int lastline_release(struct inode *inode, struct file *filp)
+{
+	struct lastline_file *file = filp->private_data;
+
+	if (!is_killed())
+		finish_line(file);
+	channel_close(file->channel, filp->f_mode);
+	mem_cgroup_put(file->memcg);
+	kvfree(file->remainder.buf);
+	kvfree(file->splitter.buf);
+	kfree(file);
+	return 0;
+}
+
+const struct file_operations lastline_fops = {
+	.owner = THIS_MODULE,
+	.open = lastline_open,
+	.release = lastline_release,
+	.read = lastline_read,
+	.write = lastline_write,
+	.read_iter = lastline_read_iter,
+	.write_iter = lastline_write_iter,
+	.splice_read = copy_splice_read,
+	.splice_write = iter_file_splice_write,
+	.poll = lastline_poll,
+	.llseek = lastline_llseek,
+	.fsync = lastline_fsync,
+	.fasync = lastline_fasync,
+	.unlocked_ioctl = lastline_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

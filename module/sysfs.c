@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/class/lastline/lastlineN/: what can be read about a channel without
+ * opening it. userspace/abi/sysfs-class-lastline describes it for users.
+ */
+#include "channel.h"
+#include "sysfs.h"
+
+static ssize_t generation_show(struct device *dev, struct device_attribute *attr,
+			       char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  latest_generation(&dev_to_channel(dev)->latest));
+}
+static DEVICE_ATTR_RO(generation);
+
+static ssize_t line_max_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	return sysfs_emit(buf, "%u\n", dev_to_channel(dev)->latest.line_max);
+}
+static DEVICE_ATTR_RO(line_max);
+
+static ssize_t readers_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(dev_to_channel(dev)->readers));
+}
+static DEVICE_ATTR_RO(readers);
+
+static ssize_t writers_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(dev_to_channel(dev)->writers));
+}
+static DEVICE_ATTR_RO(writers);
+
+static struct attribute *lastline_attrs[] = {
+	&dev_attr_generation.attr,
+	&dev_attr_line_max.attr,
+	&dev_attr_readers.attr,
+	&dev_attr_writers.attr,
+	NULL
+};
+
+static const struct attribute_group lastline_group = {
+	.attrs = lastline_attrs,
+};
+
+const struct attribute_group *lastline_groups[] = {
+	&lastline_group,
+	NULL
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LASTLINE_SYSFS_H
+#define LASTLINE_SYSFS_H
+
+#include <linux/sysfs.h>
+
+/* The attributes of each channel, for its class. */
+extern const struct attribute_group *lastline_groups[];
+
+#endif /* LASTLINE_SYSFS_H */
