@@ -20,7 +20,7 @@
  * @wait:     readers that sleep, and those who poll
  * @fasync:   files that want SIGIO; protected by the fasync code's own lock
  * @sleepers: threads asleep in a read
- * @lock:     protects what follows, and the attaching of slots to @latest
+ * @lock:     see below
  * @readers:  open files that can read; read without @lock
  * @writers:  open files that can write; read without @lock
  */
@@ -34,6 +34,7 @@ struct channel {
 	struct fasync_struct *fasync;
 	atomic_t sleepers;
 
+	/* Protects what follows, and the attaching of slots to @latest. */
 	struct mutex lock;
 	unsigned int readers;
 	unsigned int writers;

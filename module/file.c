@@ -53,7 +53,7 @@ struct remainder {
  * struct lastline_file - what belongs to one open file
  * @channel:     the channel; the open file keeps it alive
  * @memcg:       memory cgroup of the opener, charged for the buffers below
- * @lock:        protects everything below
+ * @lock:        see below
  * @turn:        +1 with each change to what the next read gets
  * @seen:        the newest generation that this file took, skipped, or that was
  *               there when it was opened
@@ -67,6 +67,7 @@ struct lastline_file {
 	struct channel *channel;
 	struct mem_cgroup *memcg;
 
+	/* Protects everything below. */
 	spinlock_t lock;
 	u64 turn;
 	u64 seen;

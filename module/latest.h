@@ -10,8 +10,7 @@ struct latest_slot;
 
 /**
  * struct latest - the slots of one channel and the generation of its latest line
- * @lock:       protects all writing below; a reader takes it only when it was
- *              lapped too often
+ * @lock:       see below
  * @generation: of the latest line; 0 while nothing was published. Written under
  *              @lock, read without
  * @line_max:   longest line in bytes, its newline included; constant
@@ -19,6 +18,7 @@ struct latest_slot;
  * @area:       the slots; NULL until latest_attach(), constant from then on
  */
 struct latest {
+	/* Serialises writers. A reader takes it only when it was lapped too often. */
 	spinlock_t lock;
 	atomic64_t generation;
 	u32 line_max;

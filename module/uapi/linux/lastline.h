@@ -20,7 +20,7 @@
 #define LASTLINE_DEVICES_MIN	1
 #define LASTLINE_DEVICES_MAX	256
 #define LASTLINE_LINE_MAX_MIN	64		/* bytes, the newline included */
-#define LASTLINE_LINE_MAX_MAX	(1 << 20)	/* bytes, the newline included */
+#define LASTLINE_LINE_MAX_MAX	1048576		/* bytes, the newline included */
 
 /**
  * struct lastline_info - a channel as it is now
