@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The verbs. "make help" lists them. What the kernel's build system reads is Kbuild.
+
+BUILD := $(CURDIR)/build
+# The kernel to build for: the running one where its headers are installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(VM_KDIR))
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# The kernel of the virtual machine; known once "make setup" has been there.
+VM_RELEASE = $(shell cat $(BUILD)/kernel-release 2>/dev/null)
+VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
+
+# Of the kernel that KDIR is for. Each has a directory of its own to build in.
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+
+export BUILD
+
+.PHONY: help
+help: ## list the verbs
+	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: setup
+setup: ## install what is missing on this Debian machine, get the VM's kernel
+	@tests/setup $(BUILD)
+
+.PHONY: modules
+modules: ## build lastline.ko for the running kernel (or KDIR=...)
+	@[ -e "$(KDIR)/Makefile" ] || { \
+		echo "No headers for this kernel. Install linux-headers-$$(uname -r), or name others by KDIR=." >&2; \
+		exit 1; }
+	@mkdir -p $(BUILD)/$(RELEASE)
+	@cp -ru --preserve=timestamps Kbuild module $(BUILD)/$(RELEASE)
+	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) modules
+
+# The same for the kernel of the virtual machine.
+.PHONY: vm-modules
+vm-modules: setup
+	@$(MAKE) --no-print-directory modules KDIR='$(VM_KDIR)' >$(BUILD)/modules.log 2>&1 || \
+		{ cat $(BUILD)/modules.log; exit 1; }
+
+.PHONY: run
+run: vm-modules ## watch it work: a fast writer, slow readers, in a VM
+	@tests/demo
+
+.PHONY: shell
+shell: vm-modules ## a shell in the VM, with the module loaded
+	@tests/vm/run --interactive --with bash -- bash
+
+.PHONY: check
+check: vm-modules ## lint and all tests
+	@tests/check
+
+.PHONY: lint
+lint: setup ## checkpatch, sparse, W=1 with gcc and clang, shellcheck
+	@tests/lint
+
+.PHONY: load
+load: modules ## build and load the module on this machine (PARAMS="devices=4 ...")
+	insmod $(BUILD)/$(RELEASE)/lastline.ko $(PARAMS)
+
+.PHONY: unload
+unload: ## unload it
+	rmmod lastline
+
+.PHONY: install
+install: modules ## install module, header and ABI description
+	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) modules_install \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	$(if $(DESTDIR),,depmod $(RELEASE))
+	install -D -m 0644 module/uapi/linux/lastline.h $(DESTDIR)$(PREFIX)/include/linux/lastline.h
+	install -D -m 0644 userspace/abi/sysfs-class-lastline \
+		$(DESTDIR)$(PREFIX)/share/doc/lastline/sysfs-class-lastline
+
+.PHONY: clean
+clean: ## remove everything that was made
+	rm -rf $(BUILD)
