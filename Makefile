@@ -13,7 +13,8 @@ VM_RELEASE = $(shell cat $(BUILD)/kernel-release 2>/dev/null)
 VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 
 # Of the kernel that KDIR is for. Each has a directory of its own to build in.
-RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+# (Debian's include/config/kernel.release is another one.)
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 export BUILD
 
