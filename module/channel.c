@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A channel's life. The table holds one reference to each channel, from
- * channel_create() to channel_remove_all(); the cdev holds another one for as
- * long as a file is open. The last reference frees the channel with its slots.
+ * A channel's life. The list holds one reference to each channel, from
+ * channel_create() to channel_remove_all(); the cdev holds another one, from
+ * channel_add() until it is deleted and the last file is closed. The last
+ * reference frees the channel with its slots.
  *
- * The table is filled at load and emptied at unload, which the module loader
- * serialises, so it needs no lock beyond the XArray's own.
+ * The list is filled at load and emptied at unload, which the module loader
+ * serialises, so it needs no lock.
  */
+#include <linux/list.h>
+#include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/wait_bit.h>
-#include <linux/xarray.h>
 
 #include "channel.h"
 
-static DEFINE_XARRAY(channels);			/* by minor */
+static LIST_HEAD(channels);
 static atomic_t channels_alive = ATOMIC_INIT(0);	/* created and not yet freed */
 
 static void channel_release(struct device *dev)
@@ -30,7 +31,7 @@ static void channel_release(struct device *dev)
 }
 
 /**
- * channel_create - make a channel and its node
+ * channel_create - make a channel; nobody sees it yet
  * @devt:   its number
  * @traits: what it is like
  *
@@ -52,54 +53,66 @@ int channel_create(dev_t devt, const struct channel_traits *traits)
 	channel->dev.release = channel_release;
 	cdev_init(&channel->cdev, traits->fops);
 	channel->cdev.owner = THIS_MODULE;
-	channel->mode = traits->mode;
 	latest_init(&channel->latest, traits->line_max);
 	init_waitqueue_head(&channel->wait);
 	mutex_init(&channel->lock);
 
 	ret = dev_set_name(&channel->dev, "lastline%u", MINOR(devt));
-	if (ret)
-		goto put;
-	ret = xa_insert(&channels, MINOR(devt), channel, GFP_KERNEL);
-	if (ret)
-		goto put;
-	/* From here on the node can be opened. */
-	ret = cdev_device_add(&channel->cdev, &channel->dev);
-	if (ret)
-		goto erase;
+	if (ret) {
+		put_device(&channel->dev);
+		return ret;
+	}
+	list_add_tail(&channel->node, &channels);
 	return 0;
+}
 
-erase:
-	xa_erase(&channels, MINOR(devt));
-put:
-	put_device(&channel->dev);
-	return ret;
+/**
+ * channel_add_all - make the nodes of all channels
+ *
+ * Each can be opened from here on.
+ *
+ * Return: 0 or a negative error.
+ */
+int channel_add_all(void)
+{
+	struct channel *channel;
+	int ret;
+
+	list_for_each_entry(channel, &channels, node) {
+		ret = cdev_device_add(&channel->cdev, &channel->dev);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /**
  * channel_remove_all - remove every channel and wait until the last is freed
  *
- * For module unload: no file is open, but a reference may outlive the removal
- * for a moment (a debug kernel delays each release on purpose), and its release
- * runs this module's code.
+ * For a load that fails and for unloading. A reference may outlive the removal:
+ * that of a file which was opened while the load was about to fail, or, on a debug
+ * kernel that delays each release on purpose, for a moment. Its release runs this
+ * module's code, but for its last instructions behind the count.
  */
 void channel_remove_all(void)
 {
-	struct channel *channel;
-	unsigned long minor;
+	struct channel *channel, *next;
 
-	xa_for_each(&channels, minor, channel) {
-		xa_erase(&channels, minor);
-		cdev_device_del(&channel->cdev, &channel->dev);
+	list_for_each_entry_safe(channel, next, &channels, node) {
+		list_del(&channel->node);
+		if (device_is_registered(&channel->dev))
+			cdev_device_del(&channel->cdev, &channel->dev);
 		put_device(&channel->dev);
 	}
 	wait_var_event(&channels_alive, !atomic_read(&channels_alive));
 }
 
+/* The slots are allocated when a channel is opened for the first time. */
 static int attach_slots(struct channel *channel)
 {
 	void *area;
 
+	lockdep_assert_held(&channel->lock);
 	if (channel->latest.area)
 		return 0;
 	area = vmalloc_user(latest_area_size(&channel->latest));
@@ -109,15 +122,20 @@ static int attach_slots(struct channel *channel)
 	return 0;
 }
 
-/* Needs channel->lock. */
 static void count_files(struct channel *channel, fmode_t mode, int change)
 {
+	lockdep_assert_held(&channel->lock);
 	if (mode & FMODE_WRITE)
 		WRITE_ONCE(channel->writers, channel->writers + change);
-	if (mode & FMODE_READ) {
+	if (mode & FMODE_READ)
 		WRITE_ONCE(channel->readers, channel->readers + change);
+}
+
+/* Wakes who polls the attribute in sysfs. */
+static void notify_readers(struct channel *channel, fmode_t mode)
+{
+	if (mode & FMODE_READ)
 		sysfs_notify(&channel->dev.kobj, NULL, "readers");
-	}
 }
 
 /**
@@ -136,6 +154,8 @@ int channel_open(struct channel *channel, fmode_t mode)
 	if (!ret)
 		count_files(channel, mode, 1);
 	mutex_unlock(&channel->lock);
+	if (!ret)
+		notify_readers(channel, mode);
 	return ret;
 }
 
@@ -149,6 +169,18 @@ void channel_close(struct channel *channel, fmode_t mode)
 	mutex_lock(&channel->lock);
 	count_files(channel, mode, -1);
 	mutex_unlock(&channel->lock);
+	notify_readers(channel, mode);
+}
+
+/**
+ * channel_wake_readers - wake those who sleep or poll
+ * @channel: the channel
+ *
+ * All of them, exclusive or not: each open file has news of its own.
+ */
+void channel_wake_readers(struct channel *channel)
+{
+	__wake_up(&channel->wait, TASK_INTERRUPTIBLE, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 /**
@@ -160,13 +192,13 @@ void channel_close(struct channel *channel, fmode_t mode)
 void channel_wake(struct channel *channel)
 {
 	/*
-	 * (F) The full barrier in wq_has_sleeper() stands between our publishing
-	 * and our look at the queue. It pairs with (G), the full barrier between
+	 * (E) The full barrier in wq_has_sleeper() stands between our publishing
+	 * and our look at the queue. It pairs with (F), the full barrier between
 	 * a reader's joining the queue and its look at the generation: in
 	 * set_current_state() for one who sleeps, in lastline_poll() for one who
 	 * polls. One of the two always sees the other, so no wake-up is lost.
 	 */
 	if (wq_has_sleeper(&channel->wait))
-		wake_up_interruptible_poll(&channel->wait, EPOLLIN | EPOLLRDNORM);
+		channel_wake_readers(channel);
 	kill_fasync(&channel->fasync, SIGIO, POLL_IN);
 }

@@ -5,6 +5,7 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
@@ -15,7 +16,7 @@
  * @dev:      the device in sysfs; its reference count is the channel's life
  * @cdev:     the character device; holds a reference to @dev, and each open
  *            file holds one to it
- * @mode:     permissions of the node; constant
+ * @node:     in the list of all channels
  * @latest:   the line; has its own lock
  * @wait:     readers that sleep, and those who poll
  * @fasync:   files that want SIGIO; protected by the fasync code's own lock
@@ -27,7 +28,7 @@
 struct channel {
 	struct device dev;
 	struct cdev cdev;
-	umode_t mode;
+	struct list_head node;
 
 	struct latest latest;
 	wait_queue_head_t wait;
@@ -55,20 +56,20 @@ static inline unsigned int channel_minor(const struct channel *channel)
  * @class:    its device class
  * @fops:     its file operations
  * @line_max: longest line in bytes
- * @mode:     permissions of the node
  */
 struct channel_traits {
 	struct class *class;
 	const struct file_operations *fops;
 	u32 line_max;
-	umode_t mode;
 };
 
 int channel_create(dev_t devt, const struct channel_traits *traits);
+int channel_add_all(void);
 void channel_remove_all(void);
 
 int channel_open(struct channel *channel, fmode_t mode);
 void channel_close(struct channel *channel, fmode_t mode);
+void channel_wake_readers(struct channel *channel);
 void channel_wake(struct channel *channel);
 
 #endif /* LASTLINE_CHANNEL_H */

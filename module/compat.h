@@ -6,6 +6,8 @@
 #ifndef LASTLINE_COMPAT_H
 #define LASTLINE_COMPAT_H
 
+#include <linux/device.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
@@ -21,6 +23,13 @@
 #define compat_devnode_const
 #else
 #define compat_devnode_const	const
+#endif
+
+/* 6.4 took the owner away. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define compat_class_create(name)	class_create(THIS_MODULE, name)
+#else
+#define compat_class_create(name)	class_create(name)
 #endif
 
 /* 6.5 replaced the splice from pages by one that copies. */

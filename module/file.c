@@ -56,12 +56,13 @@ struct remainder {
  * @lock:        see below
  * @turn:        +1 with each change to what the next read gets
  * @seen:        the newest generation that this file took, skipped, or that was
- *               there when it was opened
+ *               there when it was opened; traced without @lock
  * @again:       the latest line is to be read even if it is not newer than @seen
  * @taken:       the line taken last and what was missed; times are filled in
  *               when somebody asks
  * @remainder:   of the line taken last
- * @splitter:    the unfinished line; its length is read without @lock
+ * @splitter:    the unfinished line; looked at without @lock
+ * @writer:      process that wrote the end of the unfinished line
  */
 struct lastline_file {
 	struct channel *channel;
@@ -75,6 +76,7 @@ struct lastline_file {
 	struct lastline_taken taken;
 	struct remainder remainder;
 	struct splitter splitter;
+	struct pid *writer;
 };
 
 /*
@@ -149,33 +151,34 @@ static size_t remaining(const struct lastline_file *file)
 	return file->remainder.len - file->remainder.pos;
 }
 
-/* Is there a line that this file has not seen? Needs file->lock. */
+/* Is there a line that this file has not seen? */
 static bool is_behind(const struct lastline_file *file, u64 generation)
 {
+	lockdep_assert_held(&file->lock);
 	return generation != file->seen || (file->again && generation);
 }
 
 /* Would a read get something now? */
 static bool is_readable(struct lastline_file *file)
 {
-	u64 generation = latest_generation(&file->channel->latest);
 	bool readable;
 
 	spin_lock(&file->lock);
-	readable = remaining(file) || is_behind(file, generation);
+	readable = remaining(file) || is_behind(file, latest_generation(&file->channel->latest));
 	spin_unlock(&file->lock);
 	return readable;
 }
 
-/* This file took @line. Needs file->lock. */
+/* This file took @line. */
 static void take(struct lastline_file *file, const struct latest_line *line)
 {
 	u64 missed = 0;
 
+	lockdep_assert_held(&file->lock);
 	if (line->generation > file->seen)
 		missed = line->generation - file->seen - 1;
 	file->turn++;
-	file->seen = line->generation;
+	WRITE_ONCE(file->seen, line->generation);
 	file->again = false;
 	file->taken.generation = line->generation;
 	file->taken.monotonic_ns = line->time_ns;
@@ -184,12 +187,12 @@ static void take(struct lastline_file *file, const struct latest_line *line)
 	trace_read(channel_minor(file->channel), line->generation, missed);
 }
 
-/* Needs file->lock, as the two that it chooses between. */
 static ssize_t read_remainder(struct lastline_file *file, const struct user_memory *to)
 {
 	struct remainder *remainder = &file->remainder;
 	size_t len = min(to->len, remaining(file));
 
+	lockdep_assert_held(&file->lock);
 	if (!copy_out(to, remainder->buf + remainder->pos, len))
 		return 0;
 	remainder->pos += len;
@@ -209,7 +212,8 @@ static ssize_t read_latest(struct lastline_file *file, const struct user_memory 
 	for (i = 0; i < LAPPED_MAX; i++) {
 		if (!latest_take(latest, &line))
 			continue;
-		if (line.length > to->len || !copy_out(to, line.data, line.length))
+		/* Races with a writer on purpose; latest_intact() tells. */
+		if (line.length > to->len || !data_race(copy_out(to, line.data, line.length)))
 			return 0;
 		if (latest_intact(&line)) {
 			take(file, &line);
@@ -261,6 +265,31 @@ struct draft {
 	struct latest_line line;
 };
 
+/*
+ * Copies the latest line into a private buffer, if it is large enough. The lock is
+ * the last resort: a reader should not stop writers.
+ */
+static void draw_latest(struct latest *latest, struct draft *draft)
+{
+	int i;
+
+	for (i = 0; i < LAPPED_MAX; i++) {
+		if (!latest_take(latest, &draft->line))
+			continue;
+		if (draft->line.length > draft->size)
+			return;
+		/* Races with a writer on purpose; latest_intact() tells. */
+		data_race(memcpy(draft->buf, draft->line.data, draft->line.length));
+		if (latest_intact(&draft->line))
+			return;
+	}
+	spin_lock(&latest->lock);
+	latest_take(latest, &draft->line);
+	if (draft->line.length <= draft->size)
+		memcpy(draft->buf, draft->line.data, draft->line.length);
+	spin_unlock(&latest->lock);
+}
+
 /* Copies what a read should get into a private buffer. */
 static int draw_up(struct lastline_file *file, struct draft *draft)
 {
@@ -276,12 +305,8 @@ static int draw_up(struct lastline_file *file, struct draft *draft)
 			memcpy(draft->buf, file->remainder.buf + file->remainder.pos,
 			       draft->len);
 	} else if (is_behind(file, latest_generation(latest))) {
-		spin_lock(&latest->lock);
-		latest_take(latest, &draft->line);
+		draw_latest(latest, draft);
 		draft->len = draft->line.length;
-		if (draft->len <= draft->size)
-			memcpy(draft->buf, draft->line.data, draft->len);
-		spin_unlock(&latest->lock);
 	} else {
 		ret = -EAGAIN;
 	}
@@ -305,9 +330,11 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
 		file->turn++;
 	} else if (settled) {
 		take(file, &draft->line);
-		file->remainder.pos = delivered;
-		file->remainder.len = draft->len;
-		swap(file->remainder.buf, draft->buf);
+		if (delivered < draft->len) {
+			file->remainder.pos = delivered;
+			file->remainder.len = draft->len;
+			swap(file->remainder.buf, draft->buf);
+		}
 	}
 	spin_unlock(&file->lock);
 	return settled;
@@ -344,6 +371,11 @@ static ssize_t read_slow(struct lastline_file *file, const struct user_memory *t
 		if (settle(file, &draft, len))
 			break;
 		copy_out_undo(to, len);
+		/* Other threads could keep this one going round for long. */
+		ret = -ERESTARTSYS;
+		if (signal_pending(current))
+			break;
+		cond_resched();
 	}
 	kvfree(draft.buf);
 	return ret;
@@ -357,7 +389,7 @@ static int wait_for_line(struct lastline_file *file)
 
 	trace_wait(channel_minor(channel), READ_ONCE(file->seen));
 	atomic_inc(&channel->sleepers);
-	/* (G) is in here, see channel_wake(). */
+	/* (F) is in here, see channel_wake(). */
 	ret = wait_event_freezable(channel->wait, is_readable(file));
 	atomic_dec(&channel->sleepers);
 	return ret;
@@ -403,11 +435,11 @@ static ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
  * Writing
  */
 
-/* Needs the lock of the channel's slots. */
 static void publish(struct channel *channel, u32 offset, u32 length)
 {
 	u64 generation;
 
+	lockdep_assert_held(&channel->latest.lock);
 	generation = latest_publish(&channel->latest, offset, length, ktime_get_ns());
 	trace_publish(channel_minor(channel), generation, length);
 }
@@ -449,19 +481,29 @@ static bool write_fast(struct lastline_file *file, const struct user_memory *fro
 	return done;
 }
 
-/* Publishes @joined unfinished bytes and @length of @data. Needs file->lock. */
+/* Publishes @joined unfinished bytes and @length of @data. */
 static void publish_joined(struct lastline_file *file, u32 joined, const char *data,
 			   u32 length)
 {
 	struct latest *latest = &file->channel->latest;
 	char *room;
 
+	lockdep_assert_held(&file->lock);
 	spin_lock(&latest->lock);
 	room = latest_begin(latest);
 	memcpy(room, file->splitter.buf, joined);
 	memcpy(room + joined, data, length);
 	publish(file->channel, 0, joined + length);
 	spin_unlock(&latest->lock);
+}
+
+static void remember_writer(struct lastline_file *file)
+{
+	lockdep_assert_held(&file->lock);
+	if (file->writer == task_tgid(current))
+		return;
+	put_pid(file->writer);
+	file->writer = get_pid(task_tgid(current));
 }
 
 /* Splits @data, which is in kernel memory, and applies all of it or nothing. */
@@ -476,11 +518,15 @@ static int write_split(struct lastline_file *file, const char *data, u32 len, bo
 	ret = splitter_split(splitter->len, data, len, whole,
 			     file->channel->latest.line_max, &split);
 	if (!ret) {
-		if (split.rest && !splitter->buf)
-			swap(splitter->buf, *spare);
+		if (split.rest && !splitter->buf) {
+			WRITE_ONCE(splitter->buf, *spare);
+			*spare = NULL;
+		}
 		if (split.length)
 			publish_joined(file, split.joined, data + split.line, split.length);
 		splitter_keep(splitter, data, len, &split);
+		if (split.rest)
+			remember_writer(file);
 	}
 	spin_unlock(&file->lock);
 
@@ -550,7 +596,10 @@ static ssize_t lastline_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 	return write_bytes(iocb->ki_filp->private_data, &from);
 }
 
-/* Publishes the unfinished line, if there is one, with a newline. */
+/*
+ * Publishes the unfinished line, if there is one, with a newline. One of line_max
+ * bytes has no room for that.
+ */
 static int finish_line(struct lastline_file *file)
 {
 	struct splitter *splitter = &file->splitter;
@@ -588,7 +637,7 @@ static __poll_t lastline_poll(struct file *filp, poll_table *wait)
 
 	poll_wait(filp, &file->channel->wait, wait);
 	/*
-	 * (G) Between our joining the queue and our look at the generation, see
+	 * (F) Between our joining the queue and our look at the generation, see
 	 * channel_wake().
 	 */
 	smp_mb();
@@ -607,7 +656,6 @@ static int lastline_fasync(int fd, struct file *filp, int on)
 static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 {
 	struct lastline_file *file = filp->private_data;
-	u64 generation = latest_generation(&file->channel->latest);
 
 	/* So that tools take it for the stream that it is. */
 	if (whence == SEEK_CUR)
@@ -620,8 +668,12 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 	file->remainder.pos = file->remainder.len;
 	file->again = whence == SEEK_SET;
 	if (whence == SEEK_END)
-		file->seen = max(file->seen, generation);
+		WRITE_ONCE(file->seen, latest_generation(&file->channel->latest));
 	spin_unlock(&file->lock);
+
+	/* No news for others, but threads may wait with this very file. */
+	if (whence == SEEK_SET)
+		channel_wake_readers(file->channel);
 	return 0;
 }
 
@@ -630,6 +682,19 @@ static u64 to_realtime(u64 monotonic_ns)
 	if (!monotonic_ns)
 		return 0;
 	return ktime_to_ns(ktime_mono_to_real(ns_to_ktime(monotonic_ns)));
+}
+
+/* The latest line without its bytes; something must have been published. */
+static void look(struct latest *latest, struct latest_line *line)
+{
+	int i;
+
+	for (i = 0; i < LAPPED_MAX; i++)
+		if (latest_take(latest, line))
+			return;
+	spin_lock(&latest->lock);
+	latest_take(latest, line);
+	spin_unlock(&latest->lock);
 }
 
 /* The length of the line that a read would get now, in bytes. */
@@ -642,9 +707,7 @@ static int readable_bytes(struct lastline_file *file)
 	spin_lock(&file->lock);
 	bytes = remaining(file);
 	if (!bytes && is_behind(file, latest_generation(latest))) {
-		spin_lock(&latest->lock);
-		latest_take(latest, &line);
-		spin_unlock(&latest->lock);
+		look(latest, &line);
 		bytes = line.length;
 	}
 	spin_unlock(&file->lock);
@@ -663,10 +726,8 @@ static int get_info(struct lastline_file *file, void __user *to)
 	};
 	struct latest_line line = {};
 
-	spin_lock(&latest->lock);
 	if (latest_generation(latest))
-		latest_take(latest, &line);
-	spin_unlock(&latest->lock);
+		look(latest, &line);
 
 	info.generation = line.generation;
 	info.monotonic_ns = line.time_ns;
@@ -731,21 +792,40 @@ static int lastline_open(struct inode *inode, struct file *filp)
 }
 
 /*
- * Is the process ending because of a signal? Then what it did not finish is not
- * to be published. (PF_SIGNALED would not tell: threads that a normal exit of
- * another one takes along bear it too.)
+ * Is the process ending because of a signal? (PF_SIGNALED would not tell: threads
+ * that a normal exit of another one takes along bear it too.)
  */
 static bool is_killed(void)
 {
 	return current->flags & PF_EXITING && current->exit_code & 0x7f;
 }
 
-static int lastline_release(struct inode *inode, struct file *filp)
+/*
+ * A descriptor is closed, perhaps one of many, perhaps because its process ends. If
+ * that was killed half way through a line, the line is dropped: nobody is to get
+ * half of it, nor it with another process's line behind. (Not if all that it still
+ * had of the file was an io_uring or a message on its way through a socket.)
+ */
+static int lastline_flush(struct file *filp, fl_owner_t id)
 {
 	struct lastline_file *file = filp->private_data;
 
 	if (!is_killed())
-		finish_line(file);
+		return 0;
+	spin_lock(&file->lock);
+	if (file->writer == task_tgid(current))
+		WRITE_ONCE(file->splitter.len, 0);
+	spin_unlock(&file->lock);
+	return 0;
+}
+
+static int lastline_release(struct inode *inode, struct file *filp)
+{
+	struct lastline_file *file = filp->private_data;
+
+	/* Of a line that is too long to be finished nobody is left to be told. */
+	finish_line(file);
+	put_pid(file->writer);
 	channel_close(file->channel, filp->f_mode);
 	mem_cgroup_put(file->memcg);
 	kvfree(file->remainder.buf);
@@ -757,6 +837,7 @@ static int lastline_release(struct inode *inode, struct file *filp)
 const struct file_operations lastline_fops = {
 	.owner = THIS_MODULE,
 	.open = lastline_open,
+	.flush = lastline_flush,
 	.release = lastline_release,
 	.read = lastline_read,
 	.write = lastline_write,

@@ -15,17 +15,15 @@
  *	  slot->generation = 0			  g = generation    (A, acquire)
  *	  (B) write barrier			latest_take:
  *	the caller fills the slot		  read offset, length, time
- *	latest_publish:				latest_intact: (E) read barrier
+ *	latest_publish:				latest_intact: (D) read barrier
  *	  write offset, length, time		  slot->generation == g ?
- *	  slot->generation = g  (C, release)	the caller copies the bytes
- *	  generation = g        (D, release)	latest_intact: (E) read barrier
+ *	  slot->generation = g			the caller copies the bytes
+ *	  generation = g        (C, release)	latest_intact: (D) read barrier
  *						  slot->generation == g ?
  *
- * (A) and (D): a reader that sees g sees everything of slot g.
- * (B) and (E): a reader that copied a byte of a newer line also sees that the
+ * (A) and (C): a reader that sees g sees everything of slot g.
+ * (B) and (D): a reader that copied a byte of a newer line also sees that the
  * slot no longer holds g. Without either it could take a torn line for whole.
- * (C) orders the line before the slot's own claim to hold it; a reader that came
- * by an older generation and finds a newer slot depends on it.
  *
  * A slot whose filling was given up stays at 0 until the next writer fills it;
  * it was never the slot of the latest line.
@@ -112,7 +110,7 @@ char *latest_begin(struct latest *latest)
 
 	slot = slot_of(latest, atomic64_read(&latest->generation) + 1);
 	atomic64_set(&slot->generation, 0);
-	/* (B) pairs with (E) of latest_intact(). */
+	/* (B) pairs with (D) of latest_intact(). */
 	smp_wmb();
 	return slot->data;
 }
@@ -136,9 +134,8 @@ u64 latest_publish(struct latest *latest, u32 offset, u32 length, u64 time_ns)
 	WRITE_ONCE(slot->offset, offset);
 	WRITE_ONCE(slot->length, length);
 	WRITE_ONCE(slot->time_ns, time_ns);
-	/* (C) pairs with (E) of latest_intact(). */
-	atomic64_set_release(&slot->generation, generation);
-	/* (D) pairs with (A) of latest_generation(). */
+	atomic64_set(&slot->generation, generation);
+	/* (C) pairs with (A) of latest_generation(). */
 	atomic64_set_release(&latest->generation, generation);
 	return generation;
 }
@@ -175,7 +172,7 @@ bool latest_take(const struct latest *latest, struct latest_line *line)
  */
 bool latest_intact(const struct latest_line *line)
 {
-	/* (E) pairs with (B) of latest_begin(). */
+	/* (D) pairs with (B) of latest_begin(). */
 	smp_rmb();
 	return (u64)atomic64_read(&line->slot->generation) == line->generation;
 }

@@ -54,7 +54,7 @@ struct latest_line {
  */
 static inline u64 latest_generation(const struct latest *latest)
 {
-	/* (A) pairs with (D) of latest_publish(). */
+	/* (A) pairs with (C) of latest_publish(). */
 	return atomic64_read_acquire(&latest->generation);
 }
 

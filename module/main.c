@@ -15,102 +15,136 @@
 #include "file.h"
 #include "sysfs.h"
 
-static unsigned int devices = 8;
-module_param(devices, uint, 0444);
+/* A parameter and the range it must be in. */
+struct ranged {
+	unsigned int value;
+	unsigned int min;
+	unsigned int max;
+	unsigned int base;	/* 0: as in C; 8: octal, with or without a leading 0 */
+};
+
+static int ranged_set(const char *text, const struct kernel_param *param)
+{
+	struct ranged *ranged = param->arg;
+	unsigned int value;
+
+	if (!kstrtouint(text, ranged->base, &value) &&
+	    value >= ranged->min && value <= ranged->max) {
+		ranged->value = value;
+		return 0;
+	}
+	if (ranged->base == 8)
+		pr_err("%s=%s is out of range, use %04o to %04o\n", param->name, text,
+		       ranged->min, ranged->max);
+	else
+		pr_err("%s=%s is out of range, use %u to %u\n", param->name, text,
+		       ranged->min, ranged->max);
+	return -EINVAL;
+}
+
+static int ranged_get(char *buf, const struct kernel_param *param)
+{
+	const struct ranged *ranged = param->arg;
+
+	return sysfs_emit(buf, ranged->base == 8 ? "%04o\n" : "%u\n", ranged->value);
+}
+
+static const struct kernel_param_ops ranged_ops = {
+	.set = ranged_set,
+	.get = ranged_get,
+};
+
+static struct ranged devices = {
+	.value = 8,
+	.min = LASTLINE_DEVICES_MIN,
+	.max = LASTLINE_DEVICES_MAX,
+};
+
+module_param_cb(devices, &ranged_ops, &devices, 0444);
+__MODULE_PARM_TYPE(devices, "uint");
 MODULE_PARM_DESC(devices, "number of channels, 1 to 256 (default 8)");
 
-static unsigned int line_max = 4096;
-module_param(line_max, uint, 0444);
+static struct ranged line_max = {
+	.value = 4096,
+	.min = LASTLINE_LINE_MAX_MIN,
+	.max = LASTLINE_LINE_MAX_MAX,
+};
+
+module_param_cb(line_max, &ranged_ops, &line_max, 0444);
+__MODULE_PARM_TYPE(line_max, "uint");
 MODULE_PARM_DESC(line_max,
 		 "longest line in bytes with its newline, 64 to 1048576 (default 4096)");
 
-static u16 mode = 0666;
-
-static int mode_set(const char *value, const struct kernel_param *param)
-{
-	/* Octal with or without the leading 0, as chmod(1) takes it. */
-	return kstrtou16(value, 8, param->arg);
-}
-
-static int mode_get(char *buf, const struct kernel_param *param)
-{
-	return sysfs_emit(buf, "%04o\n", *(u16 *)param->arg);
-}
-
-static const struct kernel_param_ops mode_ops = {
-	.set = mode_set,
-	.get = mode_get,
+static struct ranged mode = {
+	.value = 0666,
+	.max = 0777,
+	.base = 8,
 };
 
-module_param_cb(mode, &mode_ops, &mode, 0444);
+module_param_cb(mode, &ranged_ops, &mode, 0444);
+__MODULE_PARM_TYPE(mode, "octal");
 MODULE_PARM_DESC(mode, "permissions of the nodes, octal (default 0666)");
 
 static char *lastline_devnode(compat_devnode_const struct device *dev, umode_t *node_mode)
 {
 	if (node_mode)
-		*node_mode = dev_to_channel(dev)->mode;
+		*node_mode = mode.value;
 	return NULL;
 }
 
-static struct class lastline_class = {
-	.name = "lastline",
-	.devnode = lastline_devnode,
-	.dev_groups = lastline_groups,
-};
-
+static struct class *class;
 static dev_t first_devt;
 
-static int check_parameters(void)
+/* The class is the core's own object: it may live on for a moment after unload. */
+static int create_class(void)
 {
-	if (devices < LASTLINE_DEVICES_MIN || devices > LASTLINE_DEVICES_MAX) {
-		pr_err("devices=%u is out of range, use %u to %u\n", devices,
-		       LASTLINE_DEVICES_MIN, LASTLINE_DEVICES_MAX);
-		return -EINVAL;
-	}
-	if (line_max < LASTLINE_LINE_MAX_MIN || line_max > LASTLINE_LINE_MAX_MAX) {
-		pr_err("line_max=%u is out of range, use %u to %u\n", line_max,
-		       LASTLINE_LINE_MAX_MIN, LASTLINE_LINE_MAX_MAX);
-		return -EINVAL;
-	}
-	if (mode > 0777) {
-		pr_err("mode=%04o is out of range, use 0000 to 0777\n", mode);
-		return -EINVAL;
-	}
+	class = compat_class_create("lastline");
+	if (IS_ERR(class))
+		return PTR_ERR(class);
+	class->devnode = lastline_devnode;
+	class->dev_groups = lastline_groups;
 	return 0;
 }
 
-static int __init lastline_init(void)
+static int create_channels(void)
 {
 	const struct channel_traits traits = {
-		.class = &lastline_class,
+		.class = class,
 		.fops = &lastline_fops,
-		.line_max = line_max,
-		.mode = mode,
+		.line_max = line_max.value,
 	};
 	unsigned int i;
 	int ret;
 
-	ret = check_parameters();
-	if (ret)
-		return ret;
-	ret = alloc_chrdev_region(&first_devt, 0, devices, "lastline");
-	if (ret)
-		return ret;
-	ret = class_register(&lastline_class);
-	if (ret)
-		goto unregister_region;
-	for (i = 0; i < devices; i++) {
+	for (i = 0; i < devices.value; i++) {
 		ret = channel_create(MKDEV(MAJOR(first_devt), i), &traits);
 		if (ret)
-			goto remove_channels;
+			return ret;
 	}
+	/* Only now, so that a load seldom fails when a file is open already. */
+	return channel_add_all();
+}
+
+static int __init lastline_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&first_devt, 0, devices.value, "lastline");
+	if (ret)
+		return ret;
+	ret = create_class();
+	if (ret)
+		goto unregister_region;
+	ret = create_channels();
+	if (ret)
+		goto remove_channels;
 	return 0;
 
 remove_channels:
 	channel_remove_all();
-	class_unregister(&lastline_class);
+	class_destroy(class);
 unregister_region:
-	unregister_chrdev_region(first_devt, devices);
+	unregister_chrdev_region(first_devt, devices.value);
 	return ret;
 }
 module_init(lastline_init);
@@ -118,8 +152,8 @@ module_init(lastline_init);
 static void __exit lastline_exit(void)
 {
 	channel_remove_all();
-	class_unregister(&lastline_class);
-	unregister_chrdev_region(first_devt, devices);
+	class_destroy(class);
+	unregister_chrdev_region(first_devt, devices.value);
 }
 module_exit(lastline_exit);
 
