@@ -28,7 +28,7 @@ check()
 	fi
 }
 
-load() { insmod "$ko" "$@" 2>/dev/null; }
+load() { insmod "$ko" "$@" 2>/tmp/load_error; }
 unload() { rmmod lastline 2>/dev/null; }
 nodes() { set -- /dev/lastline[0-9]*; [ -e "$1" ] && echo $# || echo 0; }
 channels() { set -- /sys/class/lastline/lastline*; [ -e "$1" ] && echo $# || echo 0; }
@@ -41,7 +41,7 @@ refuses()
 	shift
 	mark="module_test $$ $number"
 	echo "$mark" >/dev/kmsg
-	! load "$@" && [ ! -e "$sysfs" ] && [ "$(channels)" = 0 ] && [ "$(nodes)" = 0 ] &&
+	! load "$@" && grep -q "Invalid argument" /tmp/load_error && [ ! -e "$sysfs" ] && [ "$(channels)" = 0 ] && [ "$(nodes)" = 0 ] &&
 		! grep -q lastline /proc/devices && log_since "$mark" | grep -q "$words"
 }
 
@@ -205,8 +205,11 @@ check "devices=257 is refused" refuses "devices=257 is out of range" devices=257
 check "line_max=63 is refused" refuses "line_max=63 is out of range" line_max=63
 check "line_max=1048577 is refused" refuses "line_max=1048577 is out of range" line_max=1048577
 check "mode=1777 is refused" refuses "mode=1777 is out of range" mode=1777
-check "mode=9 is refused" refuses "mode" mode=9
-check "devices=-1 is refused" refuses "devices" devices=-1
+check "mode=9 is refused" refuses "mode=9 is out of range, use 0000 to 0777" mode=9
+check "devices=-1 is refused" refuses "devices=-1 is out of range, use 1 to 256" devices=-1
+check "devices=many is refused" refuses "devices=many is out of range" devices=many
+check "line_max=99999999999 is refused" refuses "line_max=99999999999 is out of range" \
+	line_max=99999999999
 check "without parameters there are 8 channels of 4096 bytes, mode 0666" default_load
 check "the generation is 0 while nothing was published, and there is nothing to read" \
 	fresh_channel_is_empty

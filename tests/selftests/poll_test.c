@@ -149,6 +149,38 @@ TEST_F(channel, a_publication_wakes_epoll)
 	close(epoll);
 }
 
+TEST_F(channel, a_publication_wakes_each_open_file_that_polls_exclusively)
+{
+	int other = open_channel(O_RDONLY | O_NONBLOCK);
+	int first = epoll_of(self->reader, EPOLLIN | EPOLLEXCLUSIVE);
+	int second = epoll_of(other, EPOLLIN | EPOLLEXCLUSIVE);
+	pid_t pid;
+
+	ASSERT_EQ(0, lseek(other, 0, SEEK_END));
+	EXPECT_EQ(0, next_event(first, 0));
+	EXPECT_EQ(0, next_event(second, 0));
+	/* Woken, that is, not only found readable when looked at. */
+	pid = publish_later(self->writer, "wake\n");
+	EXPECT_EQ(EPOLLIN, next_event(first, PATIENCE_MS));
+	EXPECT_EQ(EPOLLIN, next_event(second, PATIENCE_MS));
+	EXPECT_TRUE(ended_well(pid));
+	close(first);
+	close(second);
+	close(other);
+}
+
+TEST_F(channel, lseek_set_is_news_for_epoll)
+{
+	int epoll = epoll_of(self->reader, EPOLLIN);
+
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_LATEST("x\n");
+	EXPECT_EQ(0, next_event(epoll, 0));
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+	close(epoll);
+}
+
 TEST_F(channel, a_publication_sends_sigio_to_the_owner)
 {
 	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };

@@ -436,6 +436,20 @@ TEST_F(channel, a_thread_that_sleeps_holds_up_nothing_on_the_same_open_file)
 	EXPECT_STREQ("wake\n", reading.line);
 }
 
+TEST_F(channel, lseek_set_wakes_a_thread_that_sleeps_on_the_same_open_file)
+{
+	struct reading reading;
+
+	EXPECT_EQ(4, put(self->writer, "now\n"));
+	EXPECT_LATEST("now\n");
+	set_nonblocking(self->reader, false);
+	ASSERT_TRUE(start_reading(&reading, self->reader));
+	ASSERT_TRUE(await_sleepers(self->writer, 1));
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
+	EXPECT_STREQ("now\n", reading.line);
+}
+
 TEST_F(channel, a_file_opened_for_both_reads_what_it_writes)
 {
 	int both = open_channel(O_RDWR | O_NONBLOCK);

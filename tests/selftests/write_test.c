@@ -198,6 +198,52 @@ TEST_F(ending, of_a_writer_with_an_unfinished_line)
 	EXPECT_STREQ(variant->latest, get(self->reader));
 }
 
+/* A child that writes to a descriptor it inherited, and is killed or exits. */
+static void child_writes(int fd, const char *text, int signal)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (put(fd, text) != (ssize_t)strlen(text))
+			_exit(1);
+		if (signal)
+			kill(getpid(), signal);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+TEST_F(channel, what_a_killed_writer_left_is_not_joined_by_the_next_one)
+{
+	child_writes(self->writer, "half", SIGKILL);
+	EXPECT_EQ(6, put(self->writer, "whole\n"));
+	EXPECT_LATEST("whole\n");
+}
+
+TEST_F(channel, what_a_killed_writer_left_is_not_published_by_the_last_close)
+{
+	child_writes(self->writer, "half", SIGKILL);
+	EXPECT_EQ(0, close(self->writer));
+	EXPECT_UNTOUCHED();
+	self->writer = -1;
+}
+
+TEST_F(channel, what_a_writer_left_that_exited_is_joined_by_the_next_one)
+{
+	child_writes(self->writer, "half", 0);
+	EXPECT_EQ(5, put(self->writer, " way\n"));
+	EXPECT_LATEST("half way\n");
+}
+
+TEST_F(channel, a_killed_heir_of_the_descriptor_takes_nothing_along)
+{
+	EXPECT_EQ(4, put(self->writer, "half"));
+	child_writes(self->writer, "", SIGKILL);
+	EXPECT_EQ(0, close(self->writer));
+	EXPECT_LATEST("half\n");
+	self->writer = -1;
+}
+
 TEST_F(channel, only_the_tail_of_a_large_write_is_looked_at)
 {
 	size_t size = 64 << 20;
