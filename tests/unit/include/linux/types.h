@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The host has the long names, such as __u32; the module uses the short ones. */
+#ifndef UNIT_LINUX_TYPES_H
+#define UNIT_LINUX_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include_next <linux/types.h>
+
+typedef __u32 u32;
+typedef __s64 s64;
+typedef __u64 u64;
+
+#endif /* UNIT_LINUX_TYPES_H */
