@@ -595,8 +595,22 @@ static __thread struct interrupt {
 	void *arg;
 } interrupt;
 
-void before_access(void)
+/**
+ * struct notes - the kinds of the accesses, in their order
+ * @kinds: as before_access() has them; a string
+ * @len:   of that
+ * @on:    note them down
+ */
+static __thread struct notes {
+	char kinds[32];
+	u32 len;
+	bool on;
+} notes;
+
+void before_access(char what)
 {
+	if (notes.on && notes.len < sizeof(notes.kinds) - 1)
+		notes.kinds[notes.len++] = what;
 	if (interrupt.accesses_left && !--interrupt.accesses_left)
 		interrupt.handler(interrupt.arg);
 }
@@ -610,6 +624,58 @@ static void interrupt_before(u32 access, void (*handler)(void *arg), void *arg)
 static void do_not_interrupt(void)
 {
 	interrupt.accesses_left = 0;
+}
+
+static void begin_notes(void)
+{
+	notes = (struct notes){ .on = true };
+}
+
+static bool notes_end_with(const char *kinds)
+{
+	u32 len = strlen(kinds);
+
+	return notes.len >= len && !strcmp(notes.kinds + notes.len - len, kinds);
+}
+
+/*
+ * The machines that run this may never show what a missing barrier does, so it
+ * is to be noticed in this way if one goes. The letters are before_access()'s.
+ */
+TEST(barriers_stand_where_other_machines_need_them)
+{
+	struct latest_line line;
+	struct latest latest;
+
+	set_up_mixed(&latest, 1);
+
+	/* Whatever is read of the slot comes behind. */
+	begin_notes();
+	latest_generation(&latest);
+	EXPECT_STREQ("a", notes.kinds);
+
+	/* The same, and what was read of it comes before the look at its generation. */
+	begin_notes();
+	EXPECT_TRUE(latest_take(&latest, &line));
+	EXPECT_EQ('a', notes.kinds[0]);
+	EXPECT_TRUE(notes_end_with("Rr"));
+
+	/* The caller's copying comes before. */
+	begin_notes();
+	latest_intact(&line);
+	EXPECT_STREQ("Rr", notes.kinds);
+
+	/* The caller's bytes come behind. */
+	begin_notes();
+	latest_begin(&latest);
+	EXPECT_TRUE(notes_end_with("wW"));
+
+	/* All that belongs to the slot comes before. */
+	begin_notes();
+	latest_publish(&latest, 0, 1, 0);
+	EXPECT_TRUE(notes_end_with("l"));
+
+	tear_down(&latest);
 }
 
 struct lines_to_write {

@@ -14,29 +14,42 @@ struct atomic64 {
 
 #define atomic64_t	struct atomic64
 
-/* No weaker than the kernel's: loads and stores before it, stores behind it. */
-#define smp_wmb()	__atomic_thread_fence(__ATOMIC_RELEASE)
 /* No weaker than the kernel's: loads before it, loads and stores behind it. */
-#define smp_rmb()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
-
-/* As in READ_ONCE(), a test may step in. */
-static inline s64 atomic64_read_order(const atomic64_t *v, int order)
+static inline void smp_rmb(void)
 {
-	if (before_access)
-		before_access();
-	return __atomic_load_n(&v->counter, order);
+	BEFORE_ACCESS('R');
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
-static inline void atomic64_set_order(atomic64_t *v, s64 value, int order)
+/* No weaker than the kernel's: loads and stores before it, stores behind it. */
+static inline void smp_wmb(void)
 {
-	if (before_access)
-		before_access();
-	__atomic_store_n(&v->counter, value, order);
+	BEFORE_ACCESS('W');
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
-#define atomic64_read(v)		atomic64_read_order(v, __ATOMIC_RELAXED)
-#define atomic64_read_acquire(v)	atomic64_read_order(v, __ATOMIC_ACQUIRE)
-#define atomic64_set(v, value)		atomic64_set_order(v, value, __ATOMIC_RELAXED)
-#define atomic64_set_release(v, value)	atomic64_set_order(v, value, __ATOMIC_RELEASE)
+static inline s64 atomic64_read(const atomic64_t *v)
+{
+	BEFORE_ACCESS('r');
+	return __atomic_load_n(&v->counter, __ATOMIC_RELAXED);
+}
+
+static inline s64 atomic64_read_acquire(const atomic64_t *v)
+{
+	BEFORE_ACCESS('a');
+	return __atomic_load_n(&v->counter, __ATOMIC_ACQUIRE);
+}
+
+static inline void atomic64_set(atomic64_t *v, s64 value)
+{
+	BEFORE_ACCESS('w');
+	__atomic_store_n(&v->counter, value, __ATOMIC_RELAXED);
+}
+
+static inline void atomic64_set_release(atomic64_t *v, s64 value)
+{
+	BEFORE_ACCESS('l');
+	__atomic_store_n(&v->counter, value, __ATOMIC_RELEASE);
+}
 
 #endif /* UNIT_LINUX_ATOMIC_H */

@@ -3,15 +3,19 @@
 #ifndef UNIT_LINUX_COMPILER_H
 #define UNIT_LINUX_COMPILER_H
 
-/* A test may have this, in order to step in between any two accesses. */
-void before_access(void);
+/*
+ * A test may have this function, in order to watch or to step in. It is called
+ * before each access: 'r' read, 'a' read with acquire order, 'w' write, 'l' write
+ * with release order; and before each barrier: 'R' of reads, 'W' of writes.
+ */
+void before_access(char what);
 #pragma weak before_access
 
+#define BEFORE_ACCESS(what)	(before_access ? before_access(what) : (void)0)
+
 #define READ_ONCE(x)								\
-	(before_access ? before_access() : (void)0,				\
-	 *(const __volatile__ __typeof__(x) *)&(x))
+	(BEFORE_ACCESS('r'), *(const __volatile__ __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value)							\
-	(before_access ? before_access() : (void)0,				\
-	 *(__volatile__ __typeof__(x) *)&(x) = (value))
+	(BEFORE_ACCESS('w'), *(__volatile__ __typeof__(x) *)&(x) = (value))
 
 #endif /* UNIT_LINUX_COMPILER_H */
