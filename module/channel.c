@@ -24,7 +24,7 @@ static void channel_release(struct device *dev)
 {
 	struct channel *channel = dev_to_channel(dev);
 
-	vfree(channel->latest.area);
+	vfree(channel->latest.map);
 	kfree(channel);
 	if (atomic_dec_and_test(&channels_alive))
 		wake_up_var(&channels_alive);
@@ -110,15 +110,15 @@ void channel_remove_all(void)
 /* The slots are allocated when a channel is opened for the first time. */
 static int attach_slots(struct channel *channel)
 {
-	void *area;
+	void *map;
 
 	lockdep_assert_held(&channel->lock);
-	if (channel->latest.area)
+	if (channel->latest.map)
 		return 0;
-	area = vmalloc_user(latest_area_size(&channel->latest));
-	if (!area)
+	map = vmalloc_user(latest_map_size(&channel->latest));
+	if (!map)
 		return -ENOMEM;
-	latest_attach(&channel->latest, area);
+	latest_attach(&channel->latest, map);
 	return 0;
 }
 
@@ -184,21 +184,12 @@ void channel_wake_readers(struct channel *channel)
 }
 
 /**
- * channel_wake - tell everybody who waits that a line was published
+ * channel_wake_sleepers - the part of channel_wake() when somebody waits
  * @channel: the channel
- *
- * After latest_publish(), without any lock.
  */
-void channel_wake(struct channel *channel)
+void channel_wake_sleepers(struct channel *channel)
 {
-	/*
-	 * (E) The full barrier in wq_has_sleeper() stands between our publishing
-	 * and our look at the queue. It pairs with (F), the full barrier between
-	 * a reader's joining the queue and its look at the generation: in
-	 * set_current_state() for one who sleeps, in lastline_poll() for one who
-	 * polls. One of the two always sees the other, so no wake-up is lost.
-	 */
-	if (wq_has_sleeper(&channel->wait))
-		channel_wake_readers(channel);
-	kill_fasync(&channel->fasync, SIGIO, POLL_IN);
+	if (READ_ONCE(channel->fasync))
+		kill_fasync(&channel->fasync, SIGIO, POLL_IN);
+	channel_wake_readers(channel);
 }

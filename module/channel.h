@@ -70,6 +70,27 @@ void channel_remove_all(void);
 int channel_open(struct channel *channel, fmode_t mode);
 void channel_close(struct channel *channel, fmode_t mode);
 void channel_wake_readers(struct channel *channel);
-void channel_wake(struct channel *channel);
+void channel_wake_sleepers(struct channel *channel);
+
+/**
+ * channel_wake - tell everybody who waits that a line was published
+ * @channel: the channel
+ *
+ * After latest_publish(), without any lock.
+ */
+static inline void channel_wake(struct channel *channel)
+{
+	/*
+	 * (E) The full barrier stands between our publishing and our look at who
+	 * waits. It pairs with (F), the full barrier between a reader's joining
+	 * the queue and its look at the generation: in set_current_state() for
+	 * one who sleeps, in lastline_poll() for one who polls. One of the two
+	 * always sees the other, so no wake-up is lost.
+	 */
+	smp_mb();
+	/* Unlocked: (E) is right above. */
+	if (unlikely(waitqueue_active(&channel->wait) || READ_ONCE(channel->fasync)))
+		channel_wake_sleepers(channel);
+}
 
 #endif /* LASTLINE_CHANNEL_H */

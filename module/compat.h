@@ -9,13 +9,26 @@
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 #include <linux/version.h>
 
+/* 6.12 moved it from asm. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#include <asm/unaligned.h>
+#else
+#include <linux/unaligned.h>
+#endif
+
 /* 6.0 gave iterators over one user buffer a kind of their own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
 #define user_backed_iter	iter_is_iovec
+#endif
+
+/* 6.1 lets the freezer pass by who sleeps; before, it woke him by a pretended signal. */
+#ifndef TASK_FREEZABLE
+#define TASK_FREEZABLE		0
 #endif
 
 /* 6.2 made the device constant for a class's devnode(). */
@@ -23,6 +36,13 @@
 #define compat_devnode_const
 #else
 #define compat_devnode_const	const
+#endif
+
+/* 6.3 gave the flags of an area functions. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define compat_vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))
+#else
+#define compat_vm_flags_clear(vma, flags)	vm_flags_clear(vma, flags)
 #endif
 
 /* 6.4 took the owner away. */

@@ -13,8 +13,8 @@
  * What the slow way read may be stale when it is done. It therefore remembers
  * lastline_file.turn and begins again if that has moved.
  */
-#include <linux/freezer.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include <asm/ioctls.h>
 #include <uapi/linux/lastline.h>
@@ -30,9 +31,13 @@
 #include "compat.h"
 #include "file.h"
 #include "splitter.h"
+#include "usermem.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+
+/* How much is copied at first of a write that is larger than any line, in bytes. */
+#define FIRST_LOOK	512
 
 /* How often a read tries to copy a line that is being overwritten, unlocked. */
 #define LAPPED_MAX	3
@@ -79,59 +84,6 @@ struct lastline_file {
 	struct pid *writer;
 };
 
-/*
- * User memory: a plain buffer, or an iterator if there is one
- */
-
-struct user_memory {
-	char __user *buf;
-	size_t len;
-	struct iov_iter *iter;
-};
-
-/* Copies @len bytes from offset @skip. Leaves an iterator where it was. */
-static __always_inline bool copy_in(const struct user_memory *from, size_t skip,
-				    char *to, size_t len)
-{
-	size_t copied;
-
-	if (!from->iter)
-		return !copy_from_user(to, from->buf + skip, len);
-
-	iov_iter_advance(from->iter, skip);
-	copied = copy_from_iter(to, len, from->iter);
-	iov_iter_revert(from->iter, skip + copied);
-	return copied == len;
-}
-
-/* Copies @len bytes. Advances an iterator; copy_out_undo() takes it back. */
-static __always_inline bool copy_out(const struct user_memory *to, const char *from,
-				     size_t len)
-{
-	size_t copied;
-
-	if (!to->iter)
-		return !copy_to_user(to->buf, from, len);
-
-	copied = copy_to_iter(from, len, to->iter);
-	if (copied == len)
-		return true;
-	iov_iter_revert(to->iter, copied);
-	return false;
-}
-
-static __always_inline void copy_out_undo(const struct user_memory *to, size_t len)
-{
-	if (to->iter)
-		iov_iter_revert(to->iter, len);
-}
-
-/* May @to be written with a lock held? Filling a pipe allocates memory. */
-static __always_inline bool copies_atomically(const struct user_memory *to)
-{
-	return !to->iter || user_backed_iter(to->iter);
-}
-
 /* Memory that belongs to one open file. */
 static char *alloc_buffer(struct lastline_file *file, size_t size)
 {
@@ -170,7 +122,7 @@ static bool is_readable(struct lastline_file *file)
 }
 
 /* This file took @line. */
-static void take(struct lastline_file *file, const struct latest_line *line)
+static __always_inline void take(struct lastline_file *file, const struct latest_line *line)
 {
 	u64 missed = 0;
 
@@ -184,42 +136,44 @@ static void take(struct lastline_file *file, const struct latest_line *line)
 	file->taken.monotonic_ns = line->time_ns;
 	file->taken.missed += missed;
 	file->taken.missed_last = missed;
-	trace_read(channel_minor(file->channel), line->generation, missed);
+	trace_read(file->channel, line->generation, missed);
 }
 
-static ssize_t read_remainder(struct lastline_file *file, const struct user_memory *to)
+static noinline ssize_t read_remainder(struct lastline_file *file, struct usermem to)
 {
 	struct remainder *remainder = &file->remainder;
-	size_t len = min(to->len, remaining(file));
+	size_t len = min(to.len, remaining(file));
 
 	lockdep_assert_held(&file->lock);
-	if (!copy_out(to, remainder->buf + remainder->pos, len))
+	if (!usermem_write(&to, remainder->buf + remainder->pos, len))
 		return 0;
 	remainder->pos += len;
 	file->turn++;
 	return len;
 }
 
-static ssize_t read_latest(struct lastline_file *file, const struct user_memory *to)
+static __always_inline ssize_t read_latest(struct lastline_file *file,
+					   const struct usermem *to)
 {
-	const struct latest *latest = &file->channel->latest;
-	struct latest_line line;
 	int i;
 
-	if (!is_behind(file, latest_generation(latest)))
-		return -EAGAIN;
-
 	for (i = 0; i < LAPPED_MAX; i++) {
-		if (!latest_take(latest, &line))
+		const struct latest_line line = latest_take(&file->channel->latest);
+
+		if (!latest_intact(&line))
 			continue;
+		if (!is_behind(file, line.generation))
+			return -EAGAIN;
+		if (line.length > to->len)
+			return 0;
 		/* Races with a writer on purpose; latest_intact() tells. */
-		if (line.length > to->len || !data_race(copy_out(to, line.data, line.length)))
+		if (!data_race(usermem_write(to, line.data, line.length)))
 			return 0;
 		if (latest_intact(&line)) {
 			take(file, &line);
 			return line.length;
 		}
-		copy_out_undo(to, line.length);
+		usermem_unwrite(to, line.length);
 	}
 	return 0;
 }
@@ -229,17 +183,17 @@ static ssize_t read_latest(struct lastline_file *file, const struct user_memory 
  * Returns the bytes read, -EAGAIN if there is nothing to read, or 0 if it takes
  * read_slow() to tell.
  */
-static ssize_t read_fast(struct lastline_file *file, const struct user_memory *to)
+static __always_inline ssize_t read_fast(struct lastline_file *file, const struct usermem *to)
 {
 	ssize_t ret;
 
-	if (!copies_atomically(to))
+	if (!usermem_is_atomic(to))
 		return 0;
 
 	spin_lock(&file->lock);
 	pagefault_disable();
 	if (remaining(file))
-		ret = read_remainder(file, to);
+		ret = read_remainder(file, *to);
 	else
 		ret = read_latest(file, to);
 	pagefault_enable();
@@ -274,7 +228,8 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 	int i;
 
 	for (i = 0; i < LAPPED_MAX; i++) {
-		if (!latest_take(latest, &draft->line))
+		draft->line = latest_take(latest);
+		if (!latest_intact(&draft->line))
 			continue;
 		if (draft->line.length > draft->size)
 			return;
@@ -284,7 +239,7 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 			return;
 	}
 	spin_lock(&latest->lock);
-	latest_take(latest, &draft->line);
+	draft->line = latest_take(latest);
 	if (draft->line.length <= draft->size)
 		memcpy(draft->buf, draft->line.data, draft->line.length);
 	spin_unlock(&latest->lock);
@@ -344,7 +299,7 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
  * Any case: a short buffer, a page that is not there, a pipe, a reader lapped
  * too often. Never sleeps for a line.
  */
-static ssize_t read_slow(struct lastline_file *file, const struct user_memory *to)
+static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
 {
 	struct draft draft = {};
 	ssize_t ret;
@@ -363,14 +318,14 @@ static ssize_t read_slow(struct lastline_file *file, const struct user_memory *t
 				break;
 			continue;
 		}
-		len = min_t(size_t, to->len, draft.len);
+		len = min_t(size_t, to.len, draft.len);
 		ret = -EFAULT;
-		if (!copy_out(to, draft.buf, len))
+		if (!usermem_write(&to, draft.buf, len))
 			break;
 		ret = len;
 		if (settle(file, &draft, len))
 			break;
-		copy_out_undo(to, len);
+		usermem_unwrite(&to, len);
 		/* Other threads could keep this one going round for long. */
 		ret = -ERESTARTSYS;
 		if (signal_pending(current))
@@ -381,82 +336,104 @@ static ssize_t read_slow(struct lastline_file *file, const struct user_memory *t
 	return ret;
 }
 
-/* Sleeps until there is something to read, or for a signal. */
-static int wait_for_line(struct lastline_file *file)
-{
-	struct channel *channel = file->channel;
-	int ret;
-
-	trace_wait(channel_minor(channel), READ_ONCE(file->seen));
-	atomic_inc(&channel->sleepers);
-	/* (F) is in here, see channel_wake(). */
-	ret = wait_event_freezable(channel->wait, is_readable(file));
-	atomic_dec(&channel->sleepers);
-	return ret;
-}
-
-static __always_inline ssize_t read_line(struct lastline_file *file,
-					 const struct user_memory *to, bool nowait)
+/* Reads without sleeping for a line. */
+static __always_inline ssize_t read_now(struct lastline_file *file, const struct usermem *to)
 {
 	ssize_t ret;
 
+	ret = read_fast(file, to);
+	if (likely(ret > 0))
+		return ret;
 	if (!to->len)
 		return 0;
+	return ret ? ret : read_slow(file, *to);
+}
 
+/*
+ * Sleeps until there is a line, and reads it. It stays on the wait queue for all of
+ * that and tries to read at each wake-up: less work than to ask for a condition
+ * first, to leave the queue, and to read then.
+ */
+static noinline ssize_t read_later(struct lastline_file *file, struct usermem to)
+{
+	struct channel *channel = file->channel;
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	ssize_t ret;
+
+	add_wait_queue(&channel->wait, &wait);
+	atomic_inc(&channel->sleepers);
+	/*
+	 * (F) Between our joining the queue and our look at the generation, see
+	 * channel_wake(). Later looks have theirs in wait_woken().
+	 */
+	smp_mb__after_atomic();
 	for (;;) {
-		ret = read_fast(file, to);
-		if (!ret)
-			ret = read_slow(file, to);
-		if (ret != -EAGAIN || nowait)
-			return ret;
-		ret = wait_for_line(file);
-		if (ret)
-			return ret;
+		ret = read_now(file, &to);
+		if (ret != -EAGAIN)
+			break;
+		if (signal_pending(current)) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		trace_wait(channel, READ_ONCE(file->seen));
+		wait_woken(&wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, MAX_SCHEDULE_TIMEOUT);
 	}
+	atomic_dec(&channel->sleepers);
+	remove_wait_queue(&channel->wait, &wait);
+	return ret;
 }
 
 static ssize_t lastline_read(struct file *filp, char __user *buf, size_t len, loff_t *pos)
 {
-	const struct user_memory to = { .buf = buf, .len = len };
+	const struct usermem to = { .buf = buf, .len = len };
+	ssize_t ret;
 
-	return read_line(filp->private_data, &to, filp->f_flags & O_NONBLOCK);
+	ret = read_now(filp->private_data, &to);
+	if (ret != -EAGAIN || filp->f_flags & O_NONBLOCK)
+		return ret;
+	return read_later(filp->private_data, to);
 }
 
 static ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	const struct user_memory to = { .iter = iter, .len = iov_iter_count(iter) };
+	const struct usermem to = { .iter = iter, .len = iov_iter_count(iter) };
 	struct file *filp = iocb->ki_filp;
+	ssize_t ret;
 
-	return read_line(filp->private_data, &to,
-			 filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT);
+	ret = read_now(filp->private_data, &to);
+	if (ret != -EAGAIN || filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
+		return ret;
+	return read_later(filp->private_data, to);
 }
 
 /*
  * Writing
  */
 
-static void publish(struct channel *channel, u32 offset, u32 length)
+static __always_inline void publish(struct channel *channel, struct lastline_slot *slot,
+				    u32 offset, u32 length)
 {
 	u64 generation;
 
 	lockdep_assert_held(&channel->latest.lock);
-	generation = latest_publish(&channel->latest, offset, length, ktime_get_ns());
-	trace_publish(channel_minor(channel), generation, length);
+	generation = latest_publish(&channel->latest, slot, offset, length, ktime_get_ns());
+	trace_publish(channel, generation, length);
 }
 
 /*
- * The common case: the write ends in a newline, nothing unfinished stands before
- * it, and the user's memory is there. Its bytes go straight into a slot. Returns
- * false if it takes write_slow() to tell.
+ * The common case: the last @len bytes of a write end in a newline, hold all of
+ * the last line (they do if they are the @whole write), nothing unfinished stands
+ * before it, and the user's memory is there. They go straight into a slot. Returns
+ * false if that is not so.
  */
-static bool write_fast(struct lastline_file *file, const struct user_memory *from)
+static __always_inline bool write_fast(struct lastline_file *file,
+				       const struct usermem *from, u32 len, bool whole)
 {
 	struct channel *channel = file->channel;
 	struct latest *latest = &channel->latest;
-	u32 len = min_t(size_t, from->len, latest->line_max + 1);
-	struct split split;
+	struct lastline_slot *slot;
+	u32 searched, start = 0;
 	bool done;
-	char *room;
 
 	/*
 	 * Another thread may be changing the unfinished line right now; then the
@@ -466,14 +443,19 @@ static bool write_fast(struct lastline_file *file, const struct user_memory *fro
 		return false;
 
 	spin_lock(&latest->lock);
-	room = latest_begin(latest);
+	slot = latest_begin(latest);
 	pagefault_disable();
-	done = copy_in(from, from->len - len, room, len);
+	done = usermem_read_line(from, from->len - len, slot->data, len, &searched);
 	pagefault_enable();
-	done = done && room[len - 1] == '\n' &&
-	       !splitter_split(0, room, len, len == from->len, latest->line_max, &split);
+	if (done) {
+		if (searched)
+			start = splitter_line_start(slot->data, searched);
+		done = whole || start;
+	}
 	if (done)
-		publish(channel, split.line, split.length);
+		publish(channel, slot, start, len - start);
+	else
+		latest_abort(slot, len);
 	spin_unlock(&latest->lock);
 
 	if (done)
@@ -481,19 +463,31 @@ static bool write_fast(struct lastline_file *file, const struct user_memory *fro
 	return done;
 }
 
+/*
+ * A write that is larger than any line. Lines tend to be short, so its last bytes
+ * tend to be enough; else it takes as many as a line may have, and one more.
+ */
+static noinline bool write_large(struct lastline_file *file, struct usermem from)
+{
+	u32 line_max = file->channel->latest.line_max;
+
+	return write_fast(file, &from, min_t(u32, FIRST_LOOK, line_max), false) ||
+	       write_fast(file, &from, line_max + 1, false);
+}
+
 /* Publishes @joined unfinished bytes and @length of @data. */
 static void publish_joined(struct lastline_file *file, u32 joined, const char *data,
 			   u32 length)
 {
 	struct latest *latest = &file->channel->latest;
-	char *room;
+	struct lastline_slot *slot;
 
 	lockdep_assert_held(&file->lock);
 	spin_lock(&latest->lock);
-	room = latest_begin(latest);
-	memcpy(room, file->splitter.buf, joined);
-	memcpy(room + joined, data, length);
-	publish(file->channel, 0, joined + length);
+	slot = latest_begin(latest);
+	memcpy(slot->data, file->splitter.buf, joined);
+	memcpy(slot->data + joined, data, length);
+	publish(file->channel, slot, 0, joined + length);
 	spin_unlock(&latest->lock);
 }
 
@@ -536,10 +530,10 @@ static int write_split(struct lastline_file *file, const char *data, u32 len, bo
 }
 
 /* Any case: unfinished bytes before or after, a page that is not there, errors. */
-static int write_slow(struct lastline_file *file, const struct user_memory *from)
+static noinline int write_slow(struct lastline_file *file, struct usermem from)
 {
 	u32 line_max = file->channel->latest.line_max;
-	u32 len = splitter_window(from->len, line_max);
+	u32 len = splitter_window(from.len, line_max);
 	char *spare = NULL;
 	char *data;
 	int ret;
@@ -548,7 +542,7 @@ static int write_slow(struct lastline_file *file, const struct user_memory *from
 	if (!data)
 		return -ENOMEM;
 	ret = -EFAULT;
-	if (!copy_in(from, from->len - len, data, len))
+	if (!usermem_read(&from, from.len - len, data, len))
 		goto free;
 	if (data[len - 1] != '\n' && !READ_ONCE(file->splitter.buf)) {
 		ret = -ENOMEM;
@@ -556,7 +550,7 @@ static int write_slow(struct lastline_file *file, const struct user_memory *from
 		if (!spare)
 			goto free;
 	}
-	ret = write_split(file, data, len, len == from->len, &spare);
+	ret = write_split(file, data, len, len == from.len, &spare);
 	kvfree(spare);
 free:
 	kvfree(data);
@@ -564,15 +558,20 @@ free:
 }
 
 static __always_inline ssize_t write_bytes(struct lastline_file *file,
-					   const struct user_memory *from)
+					   const struct usermem *from)
 {
+	bool done;
 	int ret;
 
-	if (!from->len)
+	/* One comparison sorts out both 0 and what is larger than any line. */
+	if (likely(from->len - 1 < file->channel->latest.line_max))
+		done = write_fast(file, from, from->len, true);
+	else if (from->len)
+		done = write_large(file, *from);
+	else
 		return 0;
-
-	if (!write_fast(file, from)) {
-		ret = write_slow(file, from);
+	if (!done) {
+		ret = write_slow(file, *from);
 		if (ret)
 			return ret;
 	}
@@ -584,14 +583,14 @@ static __always_inline ssize_t write_bytes(struct lastline_file *file,
 static ssize_t lastline_write(struct file *filp, const char __user *buf, size_t len,
 			      loff_t *pos)
 {
-	const struct user_memory from = { .buf = (char __user *)buf, .len = len };
+	const struct usermem from = { .buf = (char __user *)buf, .len = len };
 
 	return write_bytes(filp->private_data, &from);
 }
 
 static ssize_t lastline_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
-	const struct user_memory from = { .iter = iter, .len = iov_iter_count(iter) };
+	const struct usermem from = { .iter = iter, .len = iov_iter_count(iter) };
 
 	return write_bytes(iocb->ki_filp->private_data, &from);
 }
@@ -677,6 +676,30 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 	return 0;
 }
 
+/*
+ * The mapped view. The mapping holds the file, and that the channel and the module.
+ * Nobody but the kernel may ever write there: mprotect() cannot add what
+ * VM_MAYWRITE and VM_MAYEXEC do not allow.
+ */
+static int lastline_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct lastline_file *file = filp->private_data;
+	struct latest *latest = &file->channel->latest;
+
+	/* Its generations would tear where the machine has no 64-bit atomics. */
+	if (IS_ENABLED(CONFIG_GENERIC_ATOMIC64))
+		return -ENODEV;
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EPERM;
+	/* VM_SHARED is not there if the file cannot be written. */
+	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff ||
+	    vma->vm_end - vma->vm_start > latest_map_size(latest))
+		return -EINVAL;
+
+	compat_vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
+	return remap_vmalloc_range(vma, latest->map, 0);
+}
+
 static u64 to_realtime(u64 monotonic_ns)
 {
 	if (!monotonic_ns)
@@ -684,32 +707,33 @@ static u64 to_realtime(u64 monotonic_ns)
 	return ktime_to_ns(ktime_mono_to_real(ns_to_ktime(monotonic_ns)));
 }
 
-/* The latest line without its bytes; something must have been published. */
-static void look(struct latest *latest, struct latest_line *line)
+/* The latest line without its bytes. */
+static struct latest_line look(struct latest *latest)
 {
+	struct latest_line line;
 	int i;
 
-	for (i = 0; i < LAPPED_MAX; i++)
-		if (latest_take(latest, line))
-			return;
+	for (i = 0; i < LAPPED_MAX; i++) {
+		line = latest_take(latest);
+		if (latest_intact(&line))
+			return line;
+	}
 	spin_lock(&latest->lock);
-	latest_take(latest, line);
+	line = latest_take(latest);
 	spin_unlock(&latest->lock);
+	return line;
 }
 
 /* The length of the line that a read would get now, in bytes. */
 static int readable_bytes(struct lastline_file *file)
 {
 	struct latest *latest = &file->channel->latest;
-	struct latest_line line;
 	int bytes;
 
 	spin_lock(&file->lock);
 	bytes = remaining(file);
-	if (!bytes && is_behind(file, latest_generation(latest))) {
-		look(latest, &line);
-		bytes = line.length;
-	}
+	if (!bytes && is_behind(file, latest_generation(latest)))
+		bytes = look(latest).length;
 	spin_unlock(&file->lock);
 	return bytes;
 }
@@ -723,15 +747,18 @@ static int get_info(struct lastline_file *file, void __user *to)
 		.readers = READ_ONCE(channel->readers),
 		.writers = READ_ONCE(channel->writers),
 		.sleepers = atomic_read(&channel->sleepers),
+		.map_size = latest_map_size(latest),
 	};
-	struct latest_line line = {};
+	struct latest_line line;
 
-	if (latest_generation(latest))
-		look(latest, &line);
+	line = look(latest);
 
-	info.generation = line.generation;
-	info.monotonic_ns = line.time_ns;
-	info.realtime_ns = to_realtime(line.time_ns);
+	/* Without a generation the slot may just be getting its first line. */
+	if (line.generation) {
+		info.generation = line.generation;
+		info.monotonic_ns = line.time_ns;
+		info.realtime_ns = to_realtime(line.time_ns);
+	}
 	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -846,6 +873,7 @@ const struct file_operations lastline_fops = {
 	.splice_read = copy_splice_read,
 	.splice_write = iter_file_splice_write,
 	.poll = lastline_poll,
+	.mmap = lastline_mmap,
 	.llseek = lastline_llseek,
 	.fsync = lastline_fsync,
 	.fasync = lastline_fasync,

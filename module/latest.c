@@ -11,15 +11,14 @@
  *
  *	writer, under latest->lock		reader, without a lock
  *	--------------------------		----------------------
- *	latest_begin:				latest_generation:
- *	  slot->generation = 0			  g = generation    (A, acquire)
- *	  (B) write barrier			latest_take:
- *	the caller fills the slot		  read offset, length, time
- *	latest_publish:				latest_intact: (D) read barrier
- *	  write offset, length, time		  slot->generation == g ?
- *	  slot->generation = g			the caller copies the bytes
- *	  generation = g        (C, release)	latest_intact: (D) read barrier
- *						  slot->generation == g ?
+ *	latest_begin:				latest_take:
+ *	  slot->generation = 0			  g = generation   (A, acquire)
+ *	  (B) write barrier			  read offset, length, time
+ *	the caller fills the slot		latest_intact: (D) read barrier
+ *	latest_publish:				  slot->generation == g ?
+ *	  write offset, length, time		the caller copies the bytes
+ *	  slot->generation = g			latest_intact: (D) read barrier
+ *	  generation = g   (C, release)		  slot->generation == g ?
  *
  * (A) and (C): a reader that sees g sees everything of slot g.
  * (B) and (D): a reader that copied a byte of a newer line also sees that the
@@ -27,152 +26,78 @@
  *
  * A slot whose filling was given up stays at 0 until the next writer fills it;
  * it was never the slot of the latest line.
+ *
+ * Readers may have all of it mapped. So what stands behind a line is wiped when a
+ * longer one was there, and what was copied for nothing is wiped at once.
  */
 #include <linux/align.h>
-#include <linux/compiler.h>
+#include <linux/build_bug.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
 
 #include "latest.h"
 
-#define LATEST_SLOTS	4	/* a power of two, so that the modulo is a mask */
-
-/**
- * struct latest_slot - one place that can hold a line
- * @generation: of the line in it; 0 while there is none
- * @time_ns:    when the line was published
- * @offset:     of the line in @data
- * @length:     of the line, its newline included
- * @data:       line_max + 1 bytes: a line, and one byte more to see whether what
- *              stands before a longest line is a newline
- */
-struct latest_slot {
-	atomic64_t generation;
-	u64 time_ns;
-	u32 offset;
-	u32 length;
-	char data[];
-};
-
-static struct latest_slot *slot_of(const struct latest *latest, u64 generation)
-{
-	return latest->area + (generation & (LATEST_SLOTS - 1)) * latest->stride;
-}
-
 /**
  * latest_init - prepare a channel's slots; none is there yet
- * @latest:   the slots
+ * @latest:   the slots, zeroed
  * @line_max: longest line in bytes
  */
 void latest_init(struct latest *latest, u32 line_max)
 {
+	BUILD_BUG_ON(sizeof(struct lastline_map) % 64 != 0);
+	BUILD_BUG_ON(sizeof(atomic64_t) != sizeof_field(struct lastline_map, generation));
+
 	spin_lock_init(&latest->lock);
-	atomic64_set(&latest->generation, 0);
 	latest->line_max = line_max;
-	latest->stride = ALIGN(sizeof(struct latest_slot) + line_max + 1,
-			       __alignof__(struct latest_slot));
-	latest->area = NULL;
+	/*
+	 * A line, and one byte more to see whether what stands before a longest
+	 * line is a newline. No two slots share a cache line.
+	 */
+	latest->stride = ALIGN(sizeof(struct lastline_slot) + line_max + 1, 64);
 }
 
 /**
- * latest_area_size - memory that latest_attach() wants
+ * latest_map_size - memory that latest_attach() wants
  * @latest: the slots
  *
- * Return: bytes.
+ * Return: bytes, whole pages.
  */
-size_t latest_area_size(const struct latest *latest)
+size_t latest_map_size(const struct latest *latest)
 {
-	return (size_t)latest->stride * LATEST_SLOTS;
+	return PAGE_ALIGN(sizeof(struct lastline_map) +
+			  (size_t)latest->stride * LATEST_SLOTS);
 }
 
 /**
  * latest_attach - give the slots their memory
  * @latest: the slots
- * @area:   latest_area_size() bytes, zeroed; stays the caller's to free
- *
- * Before the first latest_begin(), latest_take() needs none.
+ * @map:    latest_map_size() bytes, zeroed; stays the caller's to free
  */
-void latest_attach(struct latest *latest, void *area)
+void latest_attach(struct latest *latest, void *map)
 {
-	latest->area = area;
+	struct lastline_map *head = map;
+
+	head->version = LASTLINE_MAP_VERSION;
+	head->slots = LATEST_SLOTS;
+	head->stride = latest->stride;
+	head->first = sizeof(*head);
+	head->line_max = latest->line_max;
+	/* latest_generation() may look at any moment; it sees 0 in there. */
+	smp_store_release(&latest->map, head);
 }
 
 /**
- * latest_begin - open the next slot for a line
- * @latest: the slots
+ * latest_abort - give up the open slot
+ * @slot:   what latest_begin() gave
+ * @length: bytes that may have been written to its data
  *
- * The caller holds @latest->lock until it has filled the slot and called
- * latest_publish(), or has given up, for which nothing is to be done.
- *
- * Return: room for line_max + 1 bytes.
+ * The caller still holds the lock of the slots.
  */
-char *latest_begin(struct latest *latest)
+void latest_abort(struct lastline_slot *slot, u32 length)
 {
-	struct latest_slot *slot;
-
-	slot = slot_of(latest, atomic64_read(&latest->generation) + 1);
-	atomic64_set(&slot->generation, 0);
-	/* (B) pairs with (D) of latest_intact(). */
-	smp_wmb();
-	return slot->data;
-}
-
-/**
- * latest_publish - make the line in the open slot the latest one
- * @latest:  the slots
- * @offset:  where the line begins in the room that latest_begin() gave
- * @length:  bytes of the line, its newline included
- * @time_ns: now
- *
- * The caller still holds @latest->lock.
- *
- * Return: the generation of the line.
- */
-u64 latest_publish(struct latest *latest, u32 offset, u32 length, u64 time_ns)
-{
-	u64 generation = atomic64_read(&latest->generation) + 1;
-	struct latest_slot *slot = slot_of(latest, generation);
-
-	WRITE_ONCE(slot->offset, offset);
-	WRITE_ONCE(slot->length, length);
-	WRITE_ONCE(slot->time_ns, time_ns);
-	atomic64_set(&slot->generation, generation);
-	/* (C) pairs with (A) of latest_generation(). */
-	atomic64_set_release(&latest->generation, generation);
-	return generation;
-}
-
-/**
- * latest_take - look at the latest line
- * @latest: the slots; something must have been published
- * @line:   the line, on success
- *
- * With @latest->lock held this cannot fail and the line stays. Without, the
- * caller copies it and then asks latest_intact() whether the copy is good.
- *
- * Return: false if the slot was overwritten meanwhile; try again.
- */
-bool latest_take(const struct latest *latest, struct latest_line *line)
-{
-	const struct latest_slot *slot;
-
-	line->generation = latest_generation(latest);
-	slot = slot_of(latest, line->generation);
-	line->slot = slot;
-	line->data = slot->data + READ_ONCE(slot->offset);
-	line->length = READ_ONCE(slot->length);
-	line->time_ns = READ_ONCE(slot->time_ns);
-	/* An offset and a length of two lines must never be used together. */
-	return latest_intact(line);
-}
-
-/**
- * latest_intact - was the line still there until now?
- * @line: what latest_take() gave
- *
- * Return: true if everything read from @line so far belongs to it.
- */
-bool latest_intact(const struct latest_line *line)
-{
-	/* (D) pairs with (B) of latest_begin(). */
-	smp_rmb();
-	return (u64)atomic64_read(&line->slot->generation) == line->generation;
+	memset(slot->data, 0, max(slot->offset + slot->length, length));
+	WRITE_ONCE(slot->offset, 0);
+	WRITE_ONCE(slot->length, 0);
 }

@@ -3,27 +3,35 @@
 #define LASTLINE_LATEST_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
-struct latest_slot;
+#include <uapi/linux/lastline.h>
+
+#define LATEST_SLOTS	4	/* a power of two, so that the modulo is a mask */
 
 /**
  * struct latest - the slots of one channel and the generation of its latest line
- * @lock:       see below
- * @generation: of the latest line; 0 while nothing was published. Written under
- *              @lock, read without
- * @line_max:   longest line in bytes, its newline included; constant
- * @stride:     bytes from one slot to the next; constant
- * @area:       the slots; NULL until latest_attach(), constant from then on
+ * @map:      head and slots, as readers map them; NULL until latest_attach(),
+ *            constant from then on
+ * @line_max: longest line in bytes, its newline included; constant
+ * @stride:   bytes from one slot to the next; constant
+ * @lock:     see below
  */
 struct latest {
-	/* Serialises writers. A reader takes it only when it was lapped too often. */
-	spinlock_t lock;
-	atomic64_t generation;
+	struct lastline_map *map;
 	u32 line_max;
 	u32 stride;
-	void *area;
+
+	/*
+	 * Serialises writers: protects all writing to @map. A reader takes it only
+	 * when it was lapped too often. On a cache line of its own: readers need
+	 * what stands above.
+	 */
+	spinlock_t lock ____cacheline_aligned_in_smp;
 };
 
 /**
@@ -42,8 +50,17 @@ struct latest_line {
 	u64 time_ns;
 	const char *data;
 	u32 length;
-	const struct latest_slot *slot;
+	const struct lastline_slot *slot;
 };
+
+/*
+ * The generations in the map are written as atomics: a 32-bit machine could
+ * otherwise read half of one.
+ */
+static inline atomic64_t *latest_atomic(const u64 *generation)
+{
+	return (atomic64_t *)generation;
+}
 
 /**
  * latest_generation - the generation of the latest line
@@ -54,18 +71,111 @@ struct latest_line {
  */
 static inline u64 latest_generation(const struct latest *latest)
 {
+	const struct lastline_map *map = READ_ONCE(latest->map);
+
+	if (!map)
+		return 0;
 	/* (A) pairs with (C) of latest_publish(). */
-	return atomic64_read_acquire(&latest->generation);
+	return atomic64_read_acquire(latest_atomic(&map->generation));
+}
+
+static inline struct lastline_slot *latest_slot(const struct latest *latest, u64 generation)
+{
+	return (void *)latest->map + sizeof(struct lastline_map) +
+	       (generation & (LATEST_SLOTS - 1)) * latest->stride;
+}
+
+/**
+ * latest_begin - open the next slot for a line
+ * @latest: the slots
+ *
+ * The caller holds @latest->lock until it has filled the slot and called
+ * latest_publish(), or has given up and called latest_abort().
+ *
+ * Return: the slot; there is room for line_max + 1 bytes in its data.
+ */
+static inline struct lastline_slot *latest_begin(struct latest *latest)
+{
+	u64 generation = atomic64_read(latest_atomic(&latest->map->generation)) + 1;
+	struct lastline_slot *slot = latest_slot(latest, generation);
+
+	atomic64_set(latest_atomic(&slot->generation), 0);
+	/* (B) pairs with (D) of latest_intact(). */
+	smp_wmb();
+	return slot;
+}
+
+/**
+ * latest_publish - make the line in the open slot the latest one
+ * @latest:  the slots
+ * @slot:    what latest_begin() gave
+ * @offset:  where the line begins in its data
+ * @length:  bytes of the line, its newline included; nothing was written behind
+ * @time_ns: now
+ *
+ * The caller still holds @latest->lock.
+ *
+ * Return: the generation of the line.
+ */
+static inline u64 latest_publish(struct latest *latest, struct lastline_slot *slot,
+				 u32 offset, u32 length, u64 time_ns)
+{
+	u64 generation = atomic64_read(latest_atomic(&latest->map->generation)) + 1;
+	u32 end = offset + length, old_end = slot->offset + slot->length;
+
+	if (end < old_end)
+		memset(slot->data + end, 0, old_end - end);
+	WRITE_ONCE(slot->offset, offset);
+	WRITE_ONCE(slot->length, length);
+	WRITE_ONCE(slot->monotonic_ns, time_ns);
+	atomic64_set(latest_atomic(&slot->generation), generation);
+	/* (C) pairs with (A) of latest_generation(). */
+	atomic64_set_release(latest_atomic(&latest->map->generation), generation);
+	return generation;
+}
+
+/**
+ * latest_intact - was the line still there until now?
+ * @line: what latest_take() gave
+ *
+ * Return: true if everything read from @line so far belongs to it.
+ */
+static inline bool latest_intact(const struct latest_line *line)
+{
+	/* (D) pairs with (B) of latest_begin(). */
+	smp_rmb();
+	return (u64)atomic64_read(latest_atomic(&line->slot->generation)) == line->generation;
+}
+
+/**
+ * latest_take - look at the latest line
+ * @latest: the slots, attached
+ *
+ * With @latest->lock held the line stays. Without, the caller asks latest_intact()
+ * both before it believes in @offset and @length, which might be of two lines, and
+ * after it copied the bytes.
+ *
+ * Return: the line; its generation is 0 if nothing was published.
+ */
+static inline struct latest_line latest_take(const struct latest *latest)
+{
+	const struct lastline_map *map = latest->map;
+	/* (A) pairs with (C) of latest_publish(). */
+	u64 generation = atomic64_read_acquire(latest_atomic(&map->generation));
+	const struct lastline_slot *slot = latest_slot(latest, generation);
+
+	return (struct latest_line) {
+		.generation = generation,
+		.time_ns = READ_ONCE(slot->monotonic_ns),
+		.data = slot->data + READ_ONCE(slot->offset),
+		.length = READ_ONCE(slot->length),
+		.slot = slot,
+	};
 }
 
 void latest_init(struct latest *latest, u32 line_max);
-size_t latest_area_size(const struct latest *latest);
-void latest_attach(struct latest *latest, void *area);
-
-char *latest_begin(struct latest *latest);
-u64 latest_publish(struct latest *latest, u32 offset, u32 length, u64 time_ns);
-
-bool latest_take(const struct latest *latest, struct latest_line *line);
-bool latest_intact(const struct latest_line *line);
+size_t latest_map_size(const struct latest *latest);
+void latest_attach(struct latest *latest, void *map);
+void latest_abort(struct lastline_slot *slot, u32 length);
 
 #endif /* LASTLINE_LATEST_H */

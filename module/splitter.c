@@ -5,24 +5,21 @@
 
 #include "splitter.h"
 
-#define BYTES_OF(c)	(~0UL / 0xff * (c))	/* the byte c in each place of a word */
-
-/* True if a byte of @word is a newline; exact, though it does not tell which. */
-static inline bool has_newline(unsigned long word)
-{
-	word ^= BYTES_OF('\n');
-	return (word - BYTES_OF(0x01)) & ~word & BYTES_OF(0x80);
-}
-
-/* The offset just behind the last newline of @data, 0 if there is none. */
-static u32 after_last_newline(const char *data, u32 len)
+/**
+ * splitter_line_start - where the line begins that ends behind these bytes
+ * @data: bytes before the line's own newline
+ * @len:  how many
+ *
+ * Return: the offset just behind the last newline of @data, 0 if there is none.
+ */
+u32 splitter_line_start(const char *data, u32 len)
 {
 	unsigned long word;
 
 	/* The memcpy() is one unaligned load, where the machine has it. */
 	while (len >= sizeof(word)) {
 		memcpy(&word, data + len - sizeof(word), sizeof(word));
-		if (has_newline(word))
+		if (splitter_newlines(word))
 			break;
 		len -= sizeof(word);
 	}
@@ -51,7 +48,7 @@ static u32 after_last_newline(const char *data, u32 len)
 int splitter_split(u32 unfinished, const char *data, u32 len, bool whole,
 		   u32 line_max, struct split *split)
 {
-	u32 end = after_last_newline(data, len);
+	u32 end = splitter_line_start(data, len);
 
 	split->rest = len - end;
 	split->joined = 0;
@@ -67,7 +64,7 @@ int splitter_split(u32 unfinished, const char *data, u32 len, bool whole,
 	if (split->rest > line_max)
 		return -EMSGSIZE;
 
-	split->line = after_last_newline(data, end - 1);
+	split->line = splitter_line_start(data, end - 1);
 	split->length = end - split->line;
 	if (!split->line) {
 		if (!whole)

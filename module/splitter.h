@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#define SPLITTER_BYTES(c)	(~0UL / 0xff * (c))	/* c in each byte of a word */
+
 /**
  * struct splitter - the unfinished line of one open file
  * @buf: room for line_max bytes; NULL until the first unfinished byte
@@ -51,6 +53,40 @@ static inline u32 splitter_window(size_t len, u32 line_max)
 	return len < 2 * line_max + 1 ? len : 2 * line_max + 1;
 }
 
+/**
+ * splitter_newlines - are there newlines among these bytes?
+ * @word: bytes in any order
+ *
+ * Return: not 0 if and only if there is one; the bits do not tell which.
+ */
+static __always_inline unsigned long splitter_newlines(unsigned long word)
+{
+	word ^= SPLITTER_BYTES('\n');
+	return (word - SPLITTER_BYTES(0x01)) & ~word & SPLITTER_BYTES(0x80);
+}
+
+/**
+ * splitter_is_text - are all these bytes from 0x0b to 0x8a?
+ * @a: bytes
+ * @b: bytes
+ * @c: bytes
+ * @d: bytes
+ *
+ * A cheaper look than splitter_newlines() at words of plain text: with 0x75 more,
+ * just these bytes come to 0x80 or more. The others fail: those below directly; and
+ * those above wrap, so that it does not matter what their carry does to the next.
+ *
+ * Return: true if so, and there is no newline; false if it takes a second look.
+ */
+static __always_inline bool splitter_is_text(unsigned long a, unsigned long b,
+					     unsigned long c, unsigned long d)
+{
+	const unsigned long more = SPLITTER_BYTES(0x75), top = SPLITTER_BYTES(0x80);
+
+	return ((a + more) & (b + more) & (c + more) & (d + more) & top) == top;
+}
+
+u32 splitter_line_start(const char *data, u32 len);
 int splitter_split(u32 unfinished, const char *data, u32 len, bool whole,
 		   u32 line_max, struct split *split);
 void splitter_keep(struct splitter *s, const char *data, u32 len,

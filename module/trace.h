@@ -7,10 +7,12 @@
 
 #include <linux/tracepoint.h>
 
+#include "channel.h"
+
 /* A line became the latest one. */
 TRACE_EVENT(publish,
-	TP_PROTO(unsigned int minor, u64 generation, u32 length),
-	TP_ARGS(minor, generation, length),
+	TP_PROTO(const struct channel *channel, u64 generation, u32 length),
+	TP_ARGS(channel, generation, length),
 	TP_STRUCT__entry(
 		__field(u64, generation)
 		__field(u32, minor)
@@ -18,7 +20,7 @@ TRACE_EVENT(publish,
 	),
 	TP_fast_assign(
 		__entry->generation = generation;
-		__entry->minor = minor;
+		__entry->minor = channel_minor(channel);
 		__entry->length = length;
 	),
 	TP_printk("lastline%u generation=%llu length=%u",
@@ -27,8 +29,8 @@ TRACE_EVENT(publish,
 
 /* An open file took a line, having missed so many since the one before it. */
 TRACE_EVENT(read,
-	TP_PROTO(unsigned int minor, u64 generation, u64 missed),
-	TP_ARGS(minor, generation, missed),
+	TP_PROTO(const struct channel *channel, u64 generation, u64 missed),
+	TP_ARGS(channel, generation, missed),
 	TP_STRUCT__entry(
 		__field(u64, generation)
 		__field(u64, missed)
@@ -37,7 +39,7 @@ TRACE_EVENT(read,
 	TP_fast_assign(
 		__entry->generation = generation;
 		__entry->missed = missed;
-		__entry->minor = minor;
+		__entry->minor = channel_minor(channel);
 	),
 	TP_printk("lastline%u generation=%llu missed=%llu",
 		  __entry->minor, __entry->generation, __entry->missed)
@@ -45,15 +47,15 @@ TRACE_EVENT(read,
 
 /* A read goes to sleep until there is something newer than this generation. */
 TRACE_EVENT(wait,
-	TP_PROTO(unsigned int minor, u64 generation),
-	TP_ARGS(minor, generation),
+	TP_PROTO(const struct channel *channel, u64 generation),
+	TP_ARGS(channel, generation),
 	TP_STRUCT__entry(
 		__field(u64, generation)
 		__field(u32, minor)
 	),
 	TP_fast_assign(
 		__entry->generation = generation;
-		__entry->minor = minor;
+		__entry->minor = channel_minor(channel);
 	),
 	TP_printk("lastline%u generation=%llu", __entry->minor, __entry->generation)
 );

@@ -2,41 +2,86 @@
 /*
  * What a channel's slots promise, one sentence per test.
  *
- * A test that needs to be overtaken at an exact place does not race for it.
- * Either it takes through a copy of struct latest, which shows it an older
- * generation, as a reader would see it who was interrupted right after reading
- * that. Or it is interrupted: the accesses of latest.c are counted.
+ * A test that needs to be overtaken at an exact place does not race for it: the
+ * accesses of latest.h are counted, and it is interrupted before one of them. Or
+ * it takes an older line, as a reader would that was interrupted right after it
+ * had read the generation.
  */
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 
 #include <linux/compiler.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 #include "kselftest_harness.h"
 #include "latest.h"
 
-/* Memory for the slots, exactly as large and as clean as the contract wants it. */
+/* There is room for this many bytes in a slot. */
+static u32 room_of(const struct latest *latest)
+{
+	return latest->line_max + 1;
+}
+
+/* Memory for the slots, as clean as the contract wants it. */
 static void set_up(struct latest *latest, u32 line_max)
 {
-	memset(latest, 0xff, sizeof(*latest));
+	size_t size;
+	char *map;
+	u32 i;
+
+	*latest = (struct latest){};
 	latest_init(latest, line_max);
-	latest_attach(latest, calloc(1, latest_area_size(latest)));
+	size = latest_map_size(latest);
+	map = aligned_alloc(PAGE_SIZE, size);
+	memset(map, 0, size);
+	latest_attach(latest, map);
+
+	/* The sanitizer shall see a byte too many in each slot, and behind them all. */
+	for (i = 0; i < LATEST_SLOTS; i++)
+		ASAN_POISON_MEMORY_REGION(latest_slot(latest, i)->data + room_of(latest),
+					  latest->stride - sizeof(struct lastline_slot) -
+					  room_of(latest));
+	map = (char *)latest_slot(latest, LATEST_SLOTS - 1) + latest->stride;
+	ASAN_POISON_MEMORY_REGION(map, (char *)latest->map + size - map);
 }
 
 static void tear_down(struct latest *latest)
 {
-	free(latest->area);
+	ASAN_UNPOISON_MEMORY_REGION(latest->map, latest_map_size(latest));
+	free(latest->map);
 }
 
-/* The number of slots is nobody else's business, but it shows. */
-static u32 slots_of(const struct latest *latest)
+static void set_generation(struct latest *latest, u64 generation)
 {
-	return latest_area_size(latest) / latest->stride;
+	atomic64_set(latest_atomic(&latest->map->generation), generation);
 }
+
+/* What latest_take() gives to one who is held up when it has read @generation. */
+static struct latest_line take_older(const struct latest *latest, u64 generation)
+{
+	const struct lastline_slot *slot = latest_slot(latest, generation);
+
+	return (struct latest_line) {
+		.generation = generation,
+		.time_ns = READ_ONCE(slot->monotonic_ns),
+		.data = slot->data + READ_ONCE(slot->offset),
+		.length = READ_ONCE(slot->length),
+		.slot = slot,
+	};
+}
+
+/* Takes the latest line, which must be there: nobody else is about. */
+#define TAKE(latest) ({								\
+	const struct latest_line taken = latest_take(latest);			\
+										\
+	ASSERT_TRUE(latest_intact(&taken));					\
+	taken;									\
+})
 
 #define LINE_MAX	64
-#define SLOTS		slots_of(&self->latest)
+#define SLOTS		LATEST_SLOTS
 
 FIXTURE(latest)
 {
@@ -57,14 +102,17 @@ FIXTURE_TEARDOWN(latest)
 static u64 publish(struct latest *latest, u64 n)
 {
 	const u32 offset = n % 32;
-	char *room;
+	struct lastline_slot *slot;
+	char text[LINE_MAX];
 	u64 ret;
-	int len;
+	u32 len;
 
+	len = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)n);
 	spin_lock(&latest->lock);
-	room = latest_begin(latest);
-	len = snprintf(room + offset, LINE_MAX + 1 - offset, "%llu\n", (unsigned long long)n);
-	ret = latest_publish(latest, offset, len, n + 1000);
+	slot = latest_begin(latest);
+	memset(slot->data, 'x', offset);
+	memcpy(slot->data + offset, text, len);
+	ret = latest_publish(latest, slot, offset, len, n + 1000);
 	spin_unlock(&latest->lock);
 	return ret;
 }
@@ -72,8 +120,12 @@ static u64 publish(struct latest *latest, u64 n)
 /* Fills all of the next slot and publishes nothing. */
 static void give_up(struct latest *latest)
 {
+	struct lastline_slot *slot;
+
 	spin_lock(&latest->lock);
-	memset(latest_begin(latest), 'x', LINE_MAX + 1);
+	slot = latest_begin(latest);
+	memset(slot->data, 'x', LINE_MAX + 1);
+	latest_abort(slot, LINE_MAX + 1);
 	spin_unlock(&latest->lock);
 }
 
@@ -95,16 +147,73 @@ TEST_F(latest, generation_0_means_that_nothing_was_published)
 TEST_F(latest, line_max_can_be_looked_up)
 {
 	EXPECT_EQ((u32)LINE_MAX, self->latest.line_max);
+	EXPECT_EQ((u32)LINE_MAX, self->latest.map->line_max);
 }
 
 TEST_F(latest, the_generation_needs_no_slots)
 {
-	struct latest latest;
+	struct latest latest = {};
 
-	memset(&latest, 0xff, sizeof(latest));
 	latest_init(&latest, LINE_MAX);
-	EXPECT_EQ(NULL, latest.area);
+	EXPECT_EQ(NULL, latest.map);
 	EXPECT_EQ(0U, latest_generation(&latest));
+}
+
+TEST_F(latest, the_head_tells_where_the_slots_are)
+{
+	const struct lastline_map *map = self->latest.map;
+	struct latest_line line;
+	u64 n;
+
+	EXPECT_EQ((u32)LASTLINE_MAP_VERSION, map->version);
+	EXPECT_EQ((u32)LINE_MAX, map->line_max);
+	EXPECT_EQ(0U, map->slots & (map->slots - 1));
+	EXPECT_LE(sizeof(*map), map->first);
+	EXPECT_LE(sizeof(struct lastline_slot) + LINE_MAX, map->stride);
+	EXPECT_LE(map->first + (size_t)map->slots * map->stride,
+		  latest_map_size(&self->latest));
+	for (n = 1; n <= 3 * SLOTS; n++) {
+		publish(&self->latest, n);
+		line = TAKE(&self->latest);
+		EXPECT_EQ((void *)map + map->first + n % map->slots * map->stride, line.slot);
+	}
+}
+
+TEST_F(latest, publishing_changes_nothing_in_the_head_but_the_generation)
+{
+	struct lastline_map head = *self->latest.map;
+	u64 n;
+
+	for (n = 1; n <= 3 * SLOTS; n++) {
+		publish(&self->latest, n);
+		head.generation = n;
+		EXPECT_EQ(0, memcmp(&head, self->latest.map, sizeof(head)));
+		give_up(&self->latest);
+		EXPECT_EQ(0, memcmp(&head, self->latest.map, sizeof(head)));
+	}
+}
+
+TEST_F(latest, what_the_head_has_to_spare_is_zero)
+{
+	const struct lastline_map *map = self->latest.map;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(map->spare); i++)
+		EXPECT_EQ(0U, map->spare[i]);
+}
+
+TEST_F(latest, before_the_first_publication_the_line_is_empty)
+{
+	struct latest_line line = TAKE(&self->latest);
+
+	EXPECT_EQ(0U, line.generation);
+	EXPECT_EQ(0U, line.length);
+	EXPECT_EQ(0U, line.time_ns);
+	give_up(&self->latest);
+	line = TAKE(&self->latest);
+	EXPECT_EQ(0U, line.generation);
+	EXPECT_EQ(0U, line.length);
+	EXPECT_EQ(0U, line.time_ns);
 }
 
 TEST_F(latest, each_publication_counts_one_generation)
@@ -124,7 +233,7 @@ TEST_F(latest, a_taken_line_is_the_latest)
 
 	for (n = 1; n <= 3 * SLOTS; n++) {
 		publish(&self->latest, n);
-		ASSERT_TRUE(latest_take(&self->latest, &line));
+		line = TAKE(&self->latest);
 		EXPECT_EQ(n, line.generation);
 		EXPECT_TRUE(says(&line, n));
 		EXPECT_TRUE(latest_intact(&line));
@@ -136,8 +245,8 @@ TEST_F(latest, the_latest_line_can_be_taken_again)
 	struct latest_line first, second;
 
 	publish(&self->latest, 7);
-	ASSERT_TRUE(latest_take(&self->latest, &first));
-	ASSERT_TRUE(latest_take(&self->latest, &second));
+	first = TAKE(&self->latest);
+	second = TAKE(&self->latest);
 	EXPECT_EQ(first.data, second.data);
 	EXPECT_EQ(first.generation, second.generation);
 	EXPECT_TRUE(says(&second, 7));
@@ -151,7 +260,7 @@ TEST_F(latest, the_lock_can_be_taken_after_init)
 
 TEST_F(latest, there_are_slots_enough_to_copy_a_line_while_others_are_published)
 {
-	EXPECT_LE(4U, SLOTS);
+	EXPECT_LE(4, SLOTS);
 }
 
 /* Whichever slot it lies in. */
@@ -162,7 +271,7 @@ TEST_F(latest, a_line_is_intact_until_its_slot_is_filled_again)
 
 	for (turn = 0; turn < SLOTS; turn++) {
 		publish(&self->latest, 1);
-		ASSERT_TRUE(latest_take(&self->latest, &line));
+		line = TAKE(&self->latest);
 		for (n = 2; n <= SLOTS; n++) {
 			publish(&self->latest, n);
 			EXPECT_TRUE(latest_intact(&line));
@@ -181,7 +290,7 @@ TEST_F(latest, a_lapped_line_is_never_intact_again)
 	u64 n;
 
 	publish(&self->latest, 1);
-	ASSERT_TRUE(latest_take(&self->latest, &line));
+	line = TAKE(&self->latest);
 	for (n = 1; n < SLOTS; n++)
 		publish(&self->latest, 1);
 	for (n = 0; n < 4 * SLOTS; n++) {
@@ -196,8 +305,8 @@ TEST_F(latest, a_line_is_not_intact_when_the_same_slot_is_2_to_the_32_generation
 	struct latest_line line;
 
 	publish(&self->latest, 1);
-	ASSERT_TRUE(latest_take(&self->latest, &line));
-	atomic64_set(&self->latest.generation, lap);
+	line = TAKE(&self->latest);
+	set_generation(&self->latest, lap);
 	EXPECT_EQ(lap + 1, publish(&self->latest, 2));
 	EXPECT_FALSE(latest_intact(&line));
 }
@@ -208,60 +317,56 @@ TEST_F(latest, generations_have_64_bits)
 	struct latest_line line;
 	u64 n;
 
-	atomic64_set(&self->latest.generation, start);
+	set_generation(&self->latest, start);
 	for (n = start + 1; n < start + 3 * SLOTS; n++) {
 		EXPECT_EQ(n, publish(&self->latest, n));
-		ASSERT_TRUE(latest_take(&self->latest, &line));
+		line = TAKE(&self->latest);
 		EXPECT_EQ(n, line.generation);
 		EXPECT_TRUE(says(&line, n));
 	}
 }
 
-TEST_F(latest, a_slot_being_filled_is_not_taken)
+TEST_F(latest, a_slot_being_filled_is_not_intact)
 {
 	struct latest_line line;
-	struct latest stale;
 	u64 n;
 
 	publish(&self->latest, 1);
-	stale = self->latest;
 	for (n = 2; n <= SLOTS; n++) {
 		publish(&self->latest, n);
-		EXPECT_TRUE(latest_take(&stale, &line));
+		line = take_older(&self->latest, 1);
+		EXPECT_TRUE(latest_intact(&line));
 		EXPECT_TRUE(says(&line, 1));
 	}
 	latest_begin(&self->latest);
-	EXPECT_FALSE(latest_take(&stale, &line));
+	line = take_older(&self->latest, 1);
+	EXPECT_FALSE(latest_intact(&line));
 }
 
 /* Neither for the line that was in it nor for the one that was to be. */
-TEST_F(latest, a_slot_that_was_given_up_is_not_taken)
+TEST_F(latest, a_slot_that_was_given_up_is_not_intact)
 {
 	struct latest_line line;
-	struct latest other;
 	u64 n;
 
-	publish(&self->latest, 1);
-	other = self->latest;
-	for (n = 2; n <= SLOTS; n++)
+	for (n = 1; n <= SLOTS; n++)
 		publish(&self->latest, n);
 	give_up(&self->latest);
-	EXPECT_FALSE(latest_take(&other, &line));
-	atomic64_set(&other.generation, SLOTS + 1);
-	EXPECT_FALSE(latest_take(&other, &line));
+	line = take_older(&self->latest, 1);
+	EXPECT_FALSE(latest_intact(&line));
+	line = take_older(&self->latest, SLOTS + 1);
+	EXPECT_FALSE(latest_intact(&line));
 }
 
 TEST_F(latest, a_slot_that_holds_a_newer_line_is_not_taken_for_the_older_one)
 {
 	struct latest_line line;
-	struct latest stale;
 	u64 n;
 
-	publish(&self->latest, 1);
-	stale = self->latest;
-	for (n = 1; n <= SLOTS; n++)
+	for (n = 0; n <= SLOTS; n++)
 		publish(&self->latest, 1);
-	EXPECT_FALSE(latest_take(&stale, &line));
+	line = take_older(&self->latest, 1);
+	EXPECT_FALSE(latest_intact(&line));
 }
 
 TEST_F(latest, giving_up_leaves_the_latest_line_intact)
@@ -271,25 +376,25 @@ TEST_F(latest, giving_up_leaves_the_latest_line_intact)
 
 	for (turn = 1; turn <= SLOTS; turn++) {
 		EXPECT_EQ(turn, publish(&self->latest, turn));
-		ASSERT_TRUE(latest_take(&self->latest, &before));
+		before = TAKE(&self->latest);
 		for (i = 0; i < 2 * SLOTS; i++)
 			give_up(&self->latest);
 		EXPECT_EQ(turn, latest_generation(&self->latest));
 		EXPECT_TRUE(latest_intact(&before));
 		EXPECT_TRUE(says(&before, turn));
-		ASSERT_TRUE(latest_take(&self->latest, &after));
+		after = TAKE(&self->latest);
 		EXPECT_EQ(before.data, after.data);
 	}
 }
 
 TEST_F(latest, giving_up_ends_only_the_oldest_line)
 {
-	struct latest_line *lines = calloc(SLOTS, sizeof(*lines));
+	struct latest_line lines[SLOTS];
 	u64 n;
 
 	for (n = 0; n < SLOTS; n++) {
 		publish(&self->latest, n);
-		ASSERT_TRUE(latest_take(&self->latest, &lines[n]));
+		lines[n] = TAKE(&self->latest);
 	}
 	give_up(&self->latest);
 	EXPECT_FALSE(latest_intact(&lines[0]));
@@ -297,7 +402,6 @@ TEST_F(latest, giving_up_ends_only_the_oldest_line)
 		EXPECT_TRUE(latest_intact(&lines[n]));
 		EXPECT_TRUE(says(&lines[n], n));
 	}
-	free(lines);
 }
 
 TEST_F(latest, a_line_follows_one_that_was_given_up)
@@ -307,7 +411,7 @@ TEST_F(latest, a_line_follows_one_that_was_given_up)
 	publish(&self->latest, 1);
 	give_up(&self->latest);
 	EXPECT_EQ(2U, publish(&self->latest, 20));
-	ASSERT_TRUE(latest_take(&self->latest, &line));
+	line = TAKE(&self->latest);
 	EXPECT_EQ(2U, line.generation);
 	EXPECT_TRUE(says(&line, 20));
 }
@@ -315,16 +419,130 @@ TEST_F(latest, a_line_follows_one_that_was_given_up)
 TEST_F(latest, a_line_lies_where_it_was_put)
 {
 	struct latest_line line;
+	struct lastline_slot *slot;
 	u32 offset;
-	char *room;
 
 	for (offset = 0; offset <= LINE_MAX; offset++) {
-		room = latest_begin(&self->latest);
-		latest_publish(&self->latest, offset, LINE_MAX + 1 - offset, ~0ULL - offset);
-		ASSERT_TRUE(latest_take(&self->latest, &line));
-		EXPECT_EQ(room + offset, line.data);
+		slot = latest_begin(&self->latest);
+		latest_publish(&self->latest, slot, offset, LINE_MAX + 1 - offset,
+			       ~0ULL - offset);
+		line = TAKE(&self->latest);
+		EXPECT_EQ(slot, line.slot);
+		EXPECT_EQ(slot->data + offset, line.data);
 		EXPECT_EQ(LINE_MAX + 1 - offset, line.length);
 		EXPECT_EQ(~0ULL - offset, line.time_ns);
+	}
+}
+
+/*
+ * What is to be seen in a slot that somebody has mapped
+ */
+
+/* Is there nothing in @slot from byte @begin on? */
+static bool is_empty(const struct latest *latest, const struct lastline_slot *slot, u32 begin)
+{
+	u32 i;
+
+	for (i = begin; i < room_of(latest); i++) {
+		if (slot->data[i])
+			return false;
+	}
+	return true;
+}
+
+/* Fills the first @end bytes of the next slot; the line begins at @offset. */
+static struct lastline_slot *publish_bytes(struct latest *latest, u32 offset, u32 end)
+{
+	struct lastline_slot *slot = latest_begin(latest);
+
+	memset(slot->data, 'a', end);
+	latest_publish(latest, slot, offset, end - offset, 1);
+	return slot;
+}
+
+/* Fills and gives up the next slot. */
+static struct lastline_slot *abort_bytes(struct latest *latest, u32 length)
+{
+	struct lastline_slot *slot = latest_begin(latest);
+
+	memset(slot->data, 'x', length);
+	latest_abort(slot, length);
+	return slot;
+}
+
+/* Publishes until the next slot is filled up to @end. */
+static void publish_round(struct latest *latest, u32 offset, u32 end)
+{
+	u32 i;
+
+	for (i = 0; i < LATEST_SLOTS; i++)
+		publish_bytes(latest, offset, end);
+}
+
+TEST_F(latest, behind_a_shorter_line_is_zero)
+{
+	const struct lastline_slot *slot;
+	u32 old_end, end;
+
+	for (old_end = 1; old_end <= LINE_MAX + 1; old_end++) {
+		for (end = 1; end <= LINE_MAX + 1; end++) {
+			publish_round(&self->latest, old_end / 2, old_end);
+			slot = publish_bytes(&self->latest, end - 1 - end / 3, end);
+			ASSERT_TRUE(is_empty(&self->latest, slot, end)) {
+				TH_LOG("from %u to %u bytes", old_end, end);
+			}
+			ASSERT_EQ('a', slot->data[end - 1]);
+			ASSERT_EQ('a', slot->data[0]);
+		}
+	}
+}
+
+TEST_F(latest, a_slot_that_was_given_up_is_zero)
+{
+	const struct lastline_slot *slot;
+	u32 old_end, end;
+
+	for (old_end = 1; old_end <= LINE_MAX + 1; old_end++) {
+		for (end = 0; end <= LINE_MAX + 1; end++) {
+			publish_round(&self->latest, old_end / 2, old_end);
+			slot = abort_bytes(&self->latest, end);
+			ASSERT_TRUE(is_empty(&self->latest, slot, 0)) {
+				TH_LOG("%u bytes after %u", end, old_end);
+			}
+			ASSERT_EQ(0U, slot->generation);
+			ASSERT_EQ(0U, slot->offset);
+			ASSERT_EQ(0U, slot->length);
+		}
+	}
+}
+
+TEST_F(latest, behind_a_line_that_follows_one_that_was_given_up_is_zero)
+{
+	const struct lastline_slot *slot;
+	u32 aborted, end;
+
+	for (aborted = 0; aborted <= LINE_MAX + 1; aborted++) {
+		for (end = 1; end <= LINE_MAX + 1; end++) {
+			abort_bytes(&self->latest, aborted);
+			slot = publish_bytes(&self->latest, end / 2, end);
+			ASSERT_TRUE(is_empty(&self->latest, slot, end));
+		}
+	}
+}
+
+TEST_F(latest, giving_up_wipes_no_other_slot)
+{
+	struct latest_line lines[SLOTS];
+	u32 n, i;
+
+	for (n = 0; n < 3 * SLOTS; n++) {
+		publish(&self->latest, n);
+		lines[n % SLOTS] = TAKE(&self->latest);
+		if (n < SLOTS)
+			continue;
+		give_up(&self->latest);
+		for (i = n + 2 - SLOTS; i <= n; i++)
+			EXPECT_TRUE(says(&lines[i % SLOTS], i));
 	}
 }
 
@@ -342,18 +560,19 @@ static bool holds(const struct latest_line *line, char byte)
 /* Fills each slot to its end; the slots beside it must not notice. */
 static bool longest_lines_fit(u32 line_max)
 {
-	struct latest_line *lines;
+	struct latest_line lines[LATEST_SLOTS];
+	const u32 slots = LATEST_SLOTS;
+	struct lastline_slot *slot;
 	struct latest latest;
-	u32 n, other, slots;
 	bool fit = true;
+	u32 n, other;
 
 	set_up(&latest, line_max);
-	slots = slots_of(&latest);
-	lines = calloc(slots, sizeof(*lines));
 	for (n = 0; n < 3 * slots; n++) {
-		memset(latest_begin(&latest), 'a' + n, line_max + 1);
-		latest_publish(&latest, 1, line_max, n);
-		fit = fit && latest_take(&latest, &lines[n % slots]);
+		slot = latest_begin(&latest);
+		memset(slot->data, 'a' + n, line_max + 1);
+		latest_publish(&latest, slot, 1, line_max, n);
+		lines[n % slots] = latest_take(&latest);
 		for (other = n < slots ? 0 : n + 1 - slots; fit && other <= n; other++) {
 			fit = lines[other % slots].length == line_max &&
 			      lines[other % slots].time_ns == other &&
@@ -361,7 +580,6 @@ static bool longest_lines_fit(u32 line_max)
 			      latest_intact(&lines[other % slots]);
 		}
 	}
-	free(lines);
 	tear_down(&latest);
 	return fit;
 }
@@ -370,7 +588,7 @@ TEST(the_longest_line_and_the_byte_before_it_fit)
 {
 	u32 line_max;
 
-	for (line_max = 64; line_max <= 64 + 4 * sizeof(u64); line_max++) {
+	for (line_max = 64; line_max <= 64 + 2 * 64; line_max++) {
 		EXPECT_TRUE(longest_lines_fit(line_max)) {
 			TH_LOG("line_max %u", line_max);
 		}
@@ -379,14 +597,32 @@ TEST(the_longest_line_and_the_byte_before_it_fit)
 	EXPECT_TRUE(longest_lines_fit((1 << 20) - 1));
 }
 
-TEST(generations_and_times_are_aligned_in_every_slot)
+TEST(no_two_slots_share_a_cache_line)
 {
 	struct latest latest;
 	u32 line_max;
 
-	for (line_max = 64; line_max <= 64 + 4 * sizeof(u64); line_max++) {
+	for (line_max = 64; line_max <= 64 + 2 * 64; line_max++) {
+		set_up(&latest, line_max);
+		EXPECT_EQ(0U, latest.map->first % 64);
+		EXPECT_EQ(0U, latest.map->stride % 64);
+		EXPECT_EQ(latest.stride, latest.map->stride);
+		tear_down(&latest);
+	}
+}
+
+TEST(the_map_is_just_the_pages_that_it_takes)
+{
+	u32 line_max, size;
+
+	for (line_max = LASTLINE_LINE_MAX_MIN; line_max <= 5000; line_max++) {
+		struct latest latest = {};
+
 		latest_init(&latest, line_max);
-		EXPECT_EQ(0U, latest.stride % __alignof__(atomic64_t));
+		size = sizeof(struct lastline_map) + LATEST_SLOTS * latest.stride;
+		EXPECT_EQ(0U, latest_map_size(&latest) % PAGE_SIZE);
+		EXPECT_LE(size, latest_map_size(&latest));
+		EXPECT_GT(size + PAGE_SIZE, latest_map_size(&latest));
 	}
 }
 
@@ -422,24 +658,28 @@ static char byte_of(u64 generation, u32 i)
 static void write_line(struct latest *latest, bool give_up)
 {
 	u64 generation;
-	u32 length, i;
-	char *room;
+	u32 length, offset, i;
+	struct lastline_slot *slot;
 
 	spin_lock(&latest->lock);
 	generation = latest_generation(latest) + 1;
 	length = length_of(generation);
-	room = latest_begin(latest) + offset_of(generation);
+	offset = offset_of(generation);
+	slot = latest_begin(latest);
 	for (i = 0; i < length; i++)
-		WRITE_ONCE(room[i], byte_of(give_up ? ~generation : generation, i));
-	if (!give_up)
-		latest_publish(latest, offset_of(generation), length, mix(generation));
+		WRITE_ONCE(slot->data[offset + i],
+			   byte_of(give_up ? ~generation : generation, i));
+	if (give_up)
+		latest_abort(slot, offset + length);
+	else
+		latest_publish(latest, slot, offset, length, mix(generation));
 	spin_unlock(&latest->lock);
 }
 
 /* Has the slot of @generation certainly been opened again? */
 static bool is_lapped(const struct latest *latest, u64 generation)
 {
-	return latest_generation(latest) >= generation + slots_of(latest);
+	return latest_generation(latest) >= generation + LATEST_SLOTS;
 }
 
 /* Has the slot of @generation perhaps been opened again, by now? */
@@ -447,7 +687,7 @@ static bool may_be_lapped(const struct latest *latest, u64 generation)
 {
 	/* Looks at the generation only after latest_intact() looked at the slot. */
 	smp_rmb();
-	return latest_generation(latest) + 1 >= generation + slots_of(latest);
+	return latest_generation(latest) + 1 >= generation + LATEST_SLOTS;
 }
 
 static bool is_whole(const struct latest_line *line, const char *copy)
@@ -464,7 +704,6 @@ static bool is_whole(const struct latest_line *line, const char *copy)
 /**
  * struct reader - one who reads
  * @latest:    what it reads
- * @view:      a copy of @latest, in which it sets an older generation
  * @last:      generation of the latest line that it took
  * @until:     it may stop when this generation was published
  * @intact:    lines that it took whole, without the lock
@@ -473,7 +712,6 @@ static bool is_whole(const struct latest_line *line, const char *copy)
  */
 struct reader {
 	struct latest *latest;
-	struct latest view;
 	u64 last;
 	u64 until;
 	u32 intact;
@@ -497,24 +735,23 @@ static void copy_line(const struct reader *reader, const struct latest_line *lin
 }
 
 /* Takes the latest line, or the one that was it @lag publications ago. */
-static bool take_line(struct reader *reader, u32 lag, struct latest_line *line)
+static struct latest_line take_line(const struct latest *latest, u32 lag)
 {
-	u64 generation = latest_generation(reader->latest);
+	u64 generation = latest_generation(latest);
 
 	if (!lag || generation <= lag)
-		return latest_take(reader->latest, line);
-	atomic64_set(&reader->view.generation, generation - lag);
-	return latest_take(&reader->view, line);
+		return latest_take(latest);
+	return take_older(latest, generation - lag);
 }
 
 static const char *read_unlocked(struct reader *reader, u32 lag, bool dawdle)
 {
 	const struct latest *latest = reader->latest;
+	const struct latest_line line = take_line(latest, lag);
 	char copy[MIXED_MAX];
-	struct latest_line line;
 	bool lapped;
 
-	if (!take_line(reader, lag, &line)) {
+	if (!latest_intact(&line)) {
 		reader->torn++;
 		if (!may_be_lapped(latest, line.generation))
 			return "a line was not to be had though nobody overwrote it";
@@ -551,18 +788,15 @@ static const char *read_locked(struct reader *reader)
 	struct latest_line line;
 
 	spin_lock(&latest->lock);
-	if (!latest_take(latest, &line)) {
-		complaint = "a line was not to be had under the lock";
-	} else {
-		copy_line(reader, &line, copy, false);
-		if (!latest_intact(&line))
-			complaint = "a line was overwritten under the lock";
-		else if (!is_whole(&line, copy))
-			complaint = "a torn line under the lock";
-		else if (line.generation < reader->last)
-			complaint = "an older line after a newer one, under the lock";
-		reader->last = line.generation;
-	}
+	line = latest_take(latest);
+	copy_line(reader, &line, copy, false);
+	if (!latest_intact(&line))
+		complaint = "a line was overwritten under the lock";
+	else if (!is_whole(&line, copy))
+		complaint = "a torn line under the lock";
+	else if (line.generation < reader->last)
+		complaint = "an older line after a newer one, under the lock";
+	reader->last = line.generation;
 	spin_unlock(&latest->lock);
 	return complaint;
 }
@@ -644,36 +878,39 @@ static bool notes_end_with(const char *kinds)
  */
 TEST(barriers_stand_where_other_machines_need_them)
 {
+	struct lastline_slot *slot;
 	struct latest_line line;
 	struct latest latest;
 
-	set_up_mixed(&latest, 1);
+	/* One who finds the memory finds its head in there. */
+	begin_notes();
+	set_up(&latest, MIXED_MAX);
+	EXPECT_TRUE(notes_end_with("l"));
 
 	/* Whatever is read of the slot comes behind. */
 	begin_notes();
 	latest_generation(&latest);
-	EXPECT_STREQ("a", notes.kinds);
+	EXPECT_TRUE(notes_end_with("a"));
 
-	/* The same, and what was read of it comes before the look at its generation. */
+	/* The same. */
 	begin_notes();
-	EXPECT_TRUE(latest_take(&latest, &line));
+	line = latest_take(&latest);
 	EXPECT_EQ('a', notes.kinds[0]);
-	EXPECT_TRUE(notes_end_with("Rr"));
 
-	/* The caller's copying comes before. */
+	/* What was read of the slot, and the caller's copying, come before. */
 	begin_notes();
 	latest_intact(&line);
 	EXPECT_STREQ("Rr", notes.kinds);
 
 	/* The caller's bytes come behind. */
 	begin_notes();
-	latest_begin(&latest);
+	slot = latest_begin(&latest);
 	EXPECT_TRUE(notes_end_with("wW"));
 
 	/* All that belongs to the slot comes before. */
 	begin_notes();
-	latest_publish(&latest, 0, 1, 0);
-	EXPECT_TRUE(notes_end_with("l"));
+	latest_publish(&latest, slot, 0, 1, 0);
+	EXPECT_TRUE(notes_end_with("wl"));
 
 	tear_down(&latest);
 }
@@ -729,7 +966,7 @@ static void read_lines(void *arg)
 	u64 generation = latest_generation(reader->latest);
 	u32 lag, intact = reader->intact;
 
-	for (lag = 0; lag <= slots_of(reader->latest) && !reader->complaint; lag++) {
+	for (lag = 0; lag <= LATEST_SLOTS && !reader->complaint; lag++) {
 		reader->complaint = read_unlocked(reader, lag, false);
 		if (!lag && !reader->complaint &&
 		    (reader->intact == intact || reader->last != generation))
@@ -745,7 +982,6 @@ TEST(a_writer_that_is_interrupted_at_any_access_leaves_the_latest_line_to_be_tak
 
 	set_up_mixed(&latest, 16);
 	reader.latest = &latest;
-	reader.view = latest;
 	for (access = 1; access <= ACCESSES; access++) {
 		for (turn = 0; turn < 64; turn++) {
 			interrupt_before(access, read_lines, &reader);
@@ -789,7 +1025,7 @@ static void *writer_main(void *arg)
 static void *reader_main(void *arg)
 {
 	struct reader *reader = arg;
-	u32 i, slots = slots_of(reader->latest);
+	u32 i, slots = LATEST_SLOTS;
 
 	for (i = 0; reader->last < LAST && !reader->complaint; i++) {
 		if (i % 64 == 63)
@@ -811,7 +1047,6 @@ TEST(readers_never_take_a_torn_line_for_intact_nor_an_older_one_after_a_newer)
 	set_up_mixed(&latest, 1);
 	for (i = 0; i < READERS; i++) {
 		readers[i].latest = &latest;
-		readers[i].view = latest;
 		readers[i].until = LAST;
 	}
 	for (i = 0; i < READERS; i++)

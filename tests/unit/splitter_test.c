@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "kselftest_harness.h"
+#include "random.h"
 #include "splitter.h"
 
 /* The newline search looks at this many bytes at a time. */
@@ -535,6 +536,215 @@ TEST(newlines_are_found_among_mixed_bytes_that_resemble_them)
 	}
 }
 
+/* Any byte; every other one of those that word tricks confuse with a newline. */
+static unsigned char draw_byte(void)
+{
+	static const unsigned char alike[] = {
+		'\n', '\n', 0x00, 0x01, 0x09, 0x0b, 0x0c, 0x7f, 0x80, 0x89, 0x8a, 0x8b, 0xfe, 0xff
+	};
+	const u64 bits = draw_bits();
+
+	return bits & 1 ? alike[(bits >> 8) % sizeof(alike)] : bits >> 8;
+}
+
+static unsigned long to_word(const unsigned char *bytes)
+{
+	unsigned long word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static bool newline_search_is_exact(const unsigned char *bytes)
+{
+	return !!splitter_newlines(to_word(bytes)) == !!memchr(bytes, '\n', WORD);
+}
+
+TEST(a_newline_in_a_word_is_noticed_and_no_other_byte_at_every_place_among_any_bytes)
+{
+	unsigned int filler, byte, place;
+	unsigned char bytes[WORD];
+
+	for (filler = 0; filler <= 0xff; filler++) {
+		for (place = 0; place < WORD; place++) {
+			memset(bytes, filler, WORD);
+			for (byte = 0; byte <= 0xff; byte++) {
+				bytes[place] = byte;
+				ASSERT_TRUE(newline_search_is_exact(bytes)) {
+					TH_LOG("byte %#x at %u among %#x", byte, place, filler);
+				}
+			}
+		}
+	}
+}
+
+TEST(a_newline_in_a_word_is_noticed_beside_any_byte)
+{
+	unsigned int first, second, place;
+	unsigned char bytes[WORD];
+
+	memset(bytes, 'a', WORD);
+	for (place = 0; place + 1 < WORD; place++) {
+		for (first = 0; first <= 0xff; first++) {
+			for (second = 0; second <= 0xff; second++) {
+				bytes[place] = first;
+				bytes[place + 1] = second;
+				ASSERT_TRUE(newline_search_is_exact(bytes)) {
+					TH_LOG("bytes %#x %#x at %u", first, second, place);
+				}
+			}
+		}
+		bytes[place] = 'a';
+	}
+}
+
+TEST(a_newline_in_a_random_word_is_noticed_and_no_other_byte)
+{
+	unsigned char bytes[WORD];
+	int turn;
+	u32 i;
+
+	for (turn = 0; turn < 500000; turn++) {
+		for (i = 0; i < WORD; i++)
+			bytes[i] = draw_byte();
+		ASSERT_TRUE(newline_search_is_exact(bytes));
+	}
+}
+
+static bool is_text(const unsigned char *bytes)
+{
+	return splitter_is_text(to_word(bytes), to_word(bytes + WORD),
+				to_word(bytes + 2 * WORD), to_word(bytes + 3 * WORD));
+}
+
+/* The definition. */
+static bool is_text_by_bytes(const unsigned char *bytes)
+{
+	u32 i;
+
+	for (i = 0; i < 4 * WORD; i++) {
+		if (bytes[i] < 0x0b || bytes[i] > 0x8a)
+			return false;
+	}
+	return true;
+}
+
+TEST(text_is_the_bytes_from_0x0b_to_0x8a_at_every_place_among_any_bytes)
+{
+	unsigned char bytes[4 * WORD];
+	unsigned int filler, byte, place;
+
+	for (filler = 0; filler <= 0xff; filler++) {
+		for (place = 0; place < 4 * WORD; place++) {
+			memset(bytes, filler, sizeof(bytes));
+			for (byte = 0; byte <= 0xff; byte++) {
+				bytes[place] = byte;
+				ASSERT_EQ(is_text_by_bytes(bytes), is_text(bytes)) {
+					TH_LOG("byte %#x at %u among %#x", byte, place, filler);
+				}
+			}
+		}
+	}
+}
+
+/* The byte that follows could carry into the newline, or hide it. */
+TEST(text_has_no_newline_beside_any_byte)
+{
+	unsigned char bytes[4 * WORD];
+	unsigned int byte, place;
+
+	memset(bytes, 'a', sizeof(bytes));
+	for (place = 0; place + 1 < 4 * WORD; place++) {
+		for (byte = 0; byte <= 0xff; byte++) {
+			bytes[place] = '\n';
+			bytes[place + 1] = byte;
+			ASSERT_FALSE(is_text(bytes));
+			bytes[place] = byte;
+			bytes[place + 1] = '\n';
+			ASSERT_FALSE(is_text(bytes));
+		}
+		bytes[place] = 'a';
+	}
+}
+
+TEST(random_text_has_no_newline)
+{
+	unsigned char bytes[4 * WORD];
+	int turn, newlines = 0, texts = 0;
+	u32 i, strange;
+
+	for (turn = 0; turn < 200000; turn++) {
+		for (i = 0; i < sizeof(bytes); i++)
+			bytes[i] = 0x0b + draw_number(0x80 - 0x0b);
+		for (strange = draw_number(4); strange; strange--)
+			bytes[draw_number(sizeof(bytes))] = draw_byte();
+		ASSERT_EQ(is_text_by_bytes(bytes), is_text(bytes));
+		newlines += !!memchr(bytes, '\n', sizeof(bytes));
+		texts += is_text(bytes);
+	}
+	/* Otherwise the dice are loaded. */
+	EXPECT_LT(10000, newlines);
+	EXPECT_LT(10000, texts);
+}
+
+static u32 line_start_by_bytes(const char *data, u32 len)
+{
+	while (len && data[len - 1] != '\n')
+		len--;
+	return len;
+}
+
+TEST(without_a_byte_before_it_a_line_starts_at_0)
+{
+	static const char newlines[] = "\n\n";
+
+	EXPECT_EQ(0U, splitter_line_start(newlines + 1, 0));
+}
+
+/* The newlines around the data are not to be seen. */
+TEST(a_line_starts_behind_the_last_newline_at_every_place_length_and_alignment)
+{
+	struct surrounded memory;
+	u32 len, align, place;
+	char *data;
+
+	for (len = 1; len <= 5 * WORD; len++) {
+		for (align = 0; align < WORD; align++) {
+			memset(&memory, '\n', sizeof(memory));
+			data = memory.data + align;
+			memset(data, '\x8a', len);
+			ASSERT_EQ(0U, splitter_line_start(data, len));
+			for (place = 0; place < len; place++) {
+				data[place] = '\n';
+				ASSERT_EQ(place + 1, splitter_line_start(data, len));
+				/* The last one counts, not the first one. */
+				data[place / 2] = '\n';
+				ASSERT_EQ(place + 1, splitter_line_start(data, len));
+				data[place / 2] = '\x0b';
+				data[place] = '\x09';
+			}
+		}
+	}
+}
+
+TEST(a_line_starts_behind_the_last_newline_of_random_bytes)
+{
+	u32 len, i, turn;
+	char *data;
+
+	for (turn = 0; turn < 50000; turn++) {
+		len = draw_number(200);
+		data = malloc(len);
+		for (i = 0; i < len; i++) {
+			data[i] = draw_byte();
+			if (data[i] == '\n' && draw_number(20))
+				data[i] = '\x8a';
+		}
+		ASSERT_EQ(line_start_by_bytes(data, len), splitter_line_start(data, len));
+		free(data);
+	}
+}
+
 /* The least CPU time of many searches through a long unfinished line, in ns. */
 static long search_ns(char *data, u32 len, char filler)
 {
@@ -658,18 +868,6 @@ TEST(every_short_write_is_split_as_the_reference_splits_it)
 			}
 		}
 	}
-}
-
-static u64 random_state;
-
-/* splitmix64; every number from 0 to @below - 1. */
-static u32 draw_number(u32 below)
-{
-	u64 z = random_state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return (z ^ z >> 31) % below;
 }
 
 static u64 seed(void)

@@ -13,6 +13,7 @@
 #ifndef _UAPI_LINUX_LASTLINE_H
 #define _UAPI_LINUX_LASTLINE_H
 
+#include <linux/errno.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -32,6 +33,7 @@
  * @writers:      open files that can write; one opened for both counts twice,
  *                here and in @readers
  * @sleepers:     threads asleep in a read of this channel
+ * @map_size:     bytes to mmap() for the mapped view
  * @spare:        zero
  *
  * The fields are a snapshot; @generation and the two times belong together.
@@ -44,7 +46,8 @@ struct lastline_info {
 	__u32 readers;
 	__u32 writers;
 	__u32 sleepers;
-	__u64 spare[3];
+	__u64 map_size;
+	__u64 spare[2];
 };
 
 /**
@@ -76,5 +79,112 @@ struct lastline_taken {
 #define LASTLINE_IOC_MAGIC	0xBE
 #define LASTLINE_IOC_INFO	_IOR(LASTLINE_IOC_MAGIC, 0x00, struct lastline_info)
 #define LASTLINE_IOC_TAKEN	_IOR(LASTLINE_IOC_MAGIC, 0x01, struct lastline_taken)
+
+/*
+ * The mapped view: mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, fd, 0) of an
+ * open file that can read. It holds a struct lastline_map, and the slots, from
+ * @first on, @stride bytes apart. The line of generation g lies in slot
+ * g mod @slots. Writable and executable mappings fail with EPERM, other offsets
+ * and larger sizes with EINVAL. Since 1.0.
+ *
+ * A mapping takes nothing: it counts neither as a read nor as a reader that
+ * waits. When there is nothing new, sleep in poll() or read().
+ */
+#define LASTLINE_MAP_VERSION	1
+
+/**
+ * struct lastline_map - the head of a mapped channel
+ * @generation: generation of the latest line; 0 while nothing was published
+ * @version:    LASTLINE_MAP_VERSION; a reader that knows only another one must
+ *              not go on
+ * @slots:      number of slots, a power of two
+ * @stride:     bytes from one slot to the next
+ * @first:      bytes from the head to the first slot
+ * @line_max:   longest line in bytes, its newline included
+ * @spare:      zero
+ */
+struct lastline_map {
+	__aligned_u64 generation;
+	__u32 version;
+	__u32 slots;
+	__u32 stride;
+	__u32 first;
+	__u32 line_max;
+	__u32 spare[9];
+};
+
+/**
+ * struct lastline_slot - one place that can hold a line
+ * @generation:   of the line in it; 0 while it is being written
+ * @monotonic_ns: when the line was published, CLOCK_MONOTONIC
+ * @offset:       of the line in @data
+ * @length:       of the line, its newline included
+ * @data:         the line, and before it perhaps earlier lines of the same write
+ */
+struct lastline_slot {
+	__aligned_u64 generation;
+	__aligned_u64 monotonic_ns;
+	__u32 offset;
+	__u32 length;
+	char data[];
+};
+
+#ifndef __KERNEL__
+
+/**
+ * lastline_map_generation - the generation of the latest line
+ * @map: the mapping
+ *
+ * One load: a reader whose own is the same has nothing new to read.
+ *
+ * Return: the generation, 0 while nothing was published.
+ */
+static inline __u64 lastline_map_generation(const struct lastline_map *map)
+{
+	return __atomic_load_n(&map->generation, __ATOMIC_ACQUIRE);
+}
+
+/**
+ * lastline_map_read - copy the latest line, without a system call
+ * @map:        the mapping
+ * @buf:        where to
+ * @size:       room there; map->line_max bytes are always enough
+ * @generation: if not NULL, gets the generation of the line
+ *
+ * Any number of threads may read one mapping. What @buf holds after an error is
+ * undefined.
+ *
+ * Return: the length of the line, 0 while nothing was published, -EMSGSIZE if
+ * it is longer than @size, or -EAGAIN if it was overwritten meanwhile: try again,
+ * or, after several times, read() from the file, which always succeeds.
+ */
+static inline int lastline_map_read(const struct lastline_map *map, void *buf, __u32 size,
+				    __u64 *generation)
+{
+	__u64 latest = lastline_map_generation(map);
+	const struct lastline_slot *slot = (const struct lastline_slot *)
+		((const char *)map + map->first + (latest & (map->slots - 1)) * map->stride);
+	__u32 offset, length;
+
+	if (!latest)
+		return 0;
+	offset = __atomic_load_n(&slot->offset, __ATOMIC_RELAXED);
+	length = __atomic_load_n(&slot->length, __ATOMIC_RELAXED);
+	/* Checked before and after the copy: the two must be of one line. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != latest)
+		return -EAGAIN;
+	if (length > size)
+		return -EMSGSIZE;
+	__builtin_memcpy(buf, slot->data + offset, length);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != latest)
+		return -EAGAIN;
+	if (generation)
+		*generation = latest;
+	return length;
+}
+
+#endif /* __KERNEL__ */
 
 #endif /* _UAPI_LINUX_LASTLINE_H */

@@ -52,4 +52,8 @@ static inline void atomic64_set_release(atomic64_t *v, s64 value)
 	__atomic_store_n(&v->counter, value, __ATOMIC_RELEASE);
 }
 
+/* Loads and stores before it. */
+#define smp_store_release(p, value)						\
+	(BEFORE_ACCESS('l'), __atomic_store_n(p, value, __ATOMIC_RELEASE))
+
 #endif /* UNIT_LINUX_ATOMIC_H */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One access each, which the compiler neither tears nor repeats nor leaves out. */
 #ifndef UNIT_LINUX_COMPILER_H
 #define UNIT_LINUX_COMPILER_H
 
@@ -13,9 +12,13 @@ void before_access(char what);
 
 #define BEFORE_ACCESS(what)	(before_access ? before_access(what) : (void)0)
 
+/* One access each, which the compiler neither tears nor repeats nor leaves out. */
 #define READ_ONCE(x)								\
 	(BEFORE_ACCESS('r'), *(const __volatile__ __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value)							\
 	(BEFORE_ACCESS('w'), *(__volatile__ __typeof__(x) *)&(x) = (value))
+
+#define __user
+#define unlikely(x)	__builtin_expect(!!(x), 0)
 
 #endif /* UNIT_LINUX_COMPILER_H */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copying between user memory and slots.
+ *
+ * The plain copies below take and leave slots by raw_copy_*_user(): the checks of
+ * hardened usercopy walk the tree of vmalloc areas under a global lock, more work
+ * than the copy of a short line. What they would check holds by construction: the
+ * callers copy within line_max + 1 bytes of one slot.
+ *
+ * Short lines go word by word. Below MEMCPY_MIN that is cheaper than the machine's
+ * string instruction; and a line that is written has to be searched for newlines
+ * anyway, so that its words are looked at while they pass.
+ */
+#ifndef LASTLINE_USERMEM_H
+#define LASTLINE_USERMEM_H
+
+#include <linux/instrumented.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "compat.h"
+#include "splitter.h"
+
+/**
+ * struct usermem - a plain buffer, or an iterator if there is one
+ * @buf:  the buffer
+ * @len:  bytes
+ * @iter: the iterator, or NULL
+ */
+struct usermem {
+	char __user *buf;
+	size_t len;
+	struct iov_iter *iter;
+};
+
+#define MEMCPY_MIN	256	/* bytes from which on the string instruction wins */
+
+/* Copies @len bytes from offset @skip. Leaves an iterator where it was. */
+static inline bool usermem_read(const struct usermem *from, size_t skip, char *to, size_t len)
+{
+	size_t copied;
+
+	if (!from->iter)
+		return !copy_from_user(to, from->buf + skip, len);
+
+	iov_iter_advance(from->iter, skip);
+	copied = copy_from_iter(to, len, from->iter);
+	iov_iter_revert(from->iter, skip + copied);
+	return copied == len;
+}
+
+#define WORD		sizeof(unsigned long)
+#define BLOCK		(4 * WORD)
+
+/* Copies the word at offset @i from the user and leaves it in @word. */
+#define read_word(word, to, from, i, fault) do {				\
+	unsafe_get_user(word, (const unsigned long __user *)((from) + (i)), fault);	\
+	put_unaligned(word, (unsigned long *)((to) + (i)));			\
+} while (0)
+
+/* Copies a block, and leaves in @newlines whether there are any. */
+#define read_block(newlines, to, from, i, fault) do {				\
+	unsigned long a, b, c, d;						\
+										\
+	read_word(a, to, from, i, fault);					\
+	read_word(b, to, from, (i) + WORD, fault);				\
+	read_word(c, to, from, (i) + 2 * WORD, fault);				\
+	read_word(d, to, from, (i) + 3 * WORD, fault);				\
+	newlines = 0;								\
+	if (unlikely(!splitter_is_text(a, b, c, d)))				\
+		newlines = splitter_newlines(a) | splitter_newlines(b) |	\
+			   splitter_newlines(c) | splitter_newlines(d);		\
+} while (0)
+
+/*
+ * As usermem_read_line(), from a plain buffer. Whole blocks, and what is left but
+ * for the final byte as a block that overlaps the one before it; less than a block
+ * goes by words and bytes.
+ */
+static __always_inline bool read_words(const char __user *from, char *to, u32 len,
+				       u32 *searched)
+{
+	u32 last = 0, end = len - 1, i = 0;
+	unsigned long newlines;
+	char byte;
+
+	if (!user_read_access_begin(from, len))
+		return false;
+	if (end >= BLOCK) {
+		for (; i + BLOCK <= end; i += BLOCK) {
+			read_block(newlines, to, from, i, fault);
+			if (newlines)
+				last = i + BLOCK;
+		}
+		if (i < end) {
+			read_block(newlines, to, from, end - BLOCK, fault);
+			if (newlines)
+				last = end;
+		}
+	} else {
+		for (; i + WORD <= end; i += WORD) {
+			read_word(newlines, to, from, i, fault);
+			if (splitter_newlines(newlines))
+				last = i + WORD;
+		}
+		for (; i < end; i++) {
+			unsafe_get_user(byte, from + i, fault);
+			to[i] = byte;
+			if (byte == '\n')
+				last = i + 1;
+		}
+	}
+	unsafe_get_user(byte, from + end, fault);
+	to[end] = byte;
+	user_read_access_end();
+	*searched = last;
+	return byte == '\n';
+
+fault:
+	user_read_access_end();
+	return false;
+}
+
+/**
+ * usermem_read_line - copy bytes that end a line
+ * @from:     where they are
+ * @skip:     bytes of @from to leave out
+ * @to:       where to
+ * @len:      how many, at least 1
+ * @searched: gets an offset: behind it is no newline but the final byte
+ *
+ * Leaves an iterator where it was. Page faults may be disabled.
+ *
+ * Return: false if the bytes are not all there or the final one is no newline;
+ * @to is undefined then.
+ */
+static __always_inline bool usermem_read_line(const struct usermem *from, size_t skip,
+					      char *to, u32 len, u32 *searched)
+{
+	if (!from->iter)
+		return read_words(from->buf + skip, to, len, searched);
+
+	*searched = len - 1;
+	return usermem_read(from, skip, to, len) && to[len - 1] == '\n';
+}
+
+/* Copies the word at offset @i to the user. */
+#define write_word(to, from, i, fault)						\
+	unsafe_put_user(get_unaligned((const unsigned long *)((from) + (i))),	\
+			(unsigned long __user *)((to) + (i)), fault)
+
+#define write_block(to, from, i, fault) do {					\
+	write_word(to, from, i, fault);						\
+	write_word(to, from, (i) + WORD, fault);				\
+	write_word(to, from, (i) + 2 * WORD, fault);				\
+	write_word(to, from, (i) + 3 * WORD, fault);				\
+} while (0)
+
+/* As usermem_write(), to a plain buffer, in the same way as read_words(). */
+static __always_inline bool write_words(char __user *to, const char *from, u32 len)
+{
+	u32 i = 0;
+
+	if (!user_write_access_begin(to, len))
+		return false;
+	if (len >= BLOCK) {
+		for (; i + BLOCK <= len; i += BLOCK)
+			write_block(to, from, i, fault);
+		if (i < len)
+			write_block(to, from, len - BLOCK, fault);
+	} else {
+		for (; i + WORD <= len; i += WORD)
+			write_word(to, from, i, fault);
+		for (; i < len; i++)
+			unsafe_put_user(from[i], to + i, fault);
+	}
+	user_write_access_end();
+	return true;
+
+fault:
+	user_write_access_end();
+	return false;
+}
+
+/**
+ * usermem_write - copy bytes to the user
+ * @to:   where to; an iterator is advanced
+ * @from: where they are
+ * @len:  how many, not more than @to has room for
+ *
+ * Page faults may be disabled.
+ *
+ * Return: false if not all could be written; an iterator is where it was then.
+ */
+static __always_inline bool usermem_write(const struct usermem *to, const char *from,
+					  u32 len)
+{
+	size_t copied;
+
+	if (!to->iter) {
+		if (len < MEMCPY_MIN)
+			return write_words(to->buf, from, len);
+		if (!access_ok(to->buf, len))
+			return false;
+		instrument_copy_to_user(to->buf, from, len);
+		return !raw_copy_to_user(to->buf, from, len);
+	}
+	copied = copy_to_iter(from, len, to->iter);
+	if (copied == len)
+		return true;
+	iov_iter_revert(to->iter, copied);
+	return false;
+}
+
+/* Takes back the last usermem_write(). */
+static __always_inline void usermem_unwrite(const struct usermem *to, u32 len)
+{
+	if (to->iter)
+		iov_iter_revert(to->iter, len);
+}
+
+/* May @to be written with a lock held? Filling a pipe allocates memory. */
+static __always_inline bool usermem_is_atomic(const struct usermem *to)
+{
+	return !to->iter || user_backed_iter(to->iter);
+}
+
+#endif /* LASTLINE_USERMEM_H */
