@@ -611,6 +611,24 @@ static void publish(__u64 sequence)
 	write_whole(&referee);
 }
 
+static void tell_asleep(__u64 sequence)
+{
+	struct lastline_taken taken = {};
+	struct lastline_info info = {};
+	const struct file *file;
+
+	ioctl(referee.fd, LASTLINE_IOC_INFO, &info);
+	ksft_print_msg("generation %llu was published, %u reads sleep\n", info.generation,
+		       info.sleepers);
+	for (file = files; file < files + file_count; file++) {
+		ioctl(file->fd, LASTLINE_IOC_TAKEN, &taken);
+		ksft_print_msg("%s: took generation %llu, line %llu of %llu, %u threads run\n",
+			       file->kind->name, taken.generation,
+			       atomic_load(&file->confirmed), sequence,
+			       atomic_load(&file->running));
+	}
+}
+
 /* Waits until every file got this line or a later one. Names one that did not. */
 static const struct file *await_all(__u64 sequence)
 {
@@ -628,8 +646,7 @@ static const struct file *await_all(__u64 sequence)
 		if (!file)
 			return NULL;
 		if (sem_clockwait(&everybody, CLOCK_MONOTONIC, &end) && errno == ETIMEDOUT) {
-			ksft_print_msg("%s: asleep although there is a line\n",
-				       file->kind->name);
+			tell_asleep(sequence);
 			return file;
 		}
 	}
