@@ -361,7 +361,8 @@ struct reader_kind {
 struct file {
 	const struct reader_kind *kind;
 	int fd;
-	atomic_uint running;		/* threads */
+	pid_t threads[SHARERS];
+	atomic_uint running;		/* of these threads */
 	atomic_ullong taken;		/* lines since the readers began */
 	/* Newest line of the referee; it awaits each one before the next. */
 	atomic_ullong confirmed;
@@ -374,6 +375,7 @@ static sem_t everybody;		/* has confirmed, perhaps */
 struct reader {
 	pthread_t thread;
 	struct file *file;
+	unsigned int number;	/* of those that share the file */
 	int epoll;
 	__u64 random;
 	char *buf;		/* room for a longest line */
@@ -557,6 +559,7 @@ static void *run_reader(void *argument)
 	struct line line = {};
 	size_t len;
 
+	file->threads[r->number] = gettid();
 	while (line.writer != REFEREE || line.sequence < FINAL) {
 		len = get_line(r);
 		if (!len)
@@ -589,6 +592,7 @@ static void start_readers(struct file *file, unsigned int number)
 	while (atomic_load(&file->running) < file->kind->threads) {
 		r = calloc(1, sizeof(*r));
 		r->file = file;
+		r->number = atomic_load(&file->running);
 		r->random = mix(number + 1, now_ms()) | 1;
 		r->buf = malloc(longest);
 		r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -611,21 +615,41 @@ static void publish(__u64 sequence)
 	write_whole(&referee);
 }
 
+/* As ps(1) shows it: S sleeps, R would run if it had a processor. */
+static char state_of(pid_t thread)
+{
+	char path[64], stat[256] = "", *name_end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return '-';
+	if (read(fd, stat, sizeof(stat) - 1) < 0)
+		stat[0] = '\0';
+	close(fd);
+	name_end = strrchr(stat, ')');
+	return name_end ? name_end[2] : '?';
+}
+
 static void tell_asleep(__u64 sequence)
 {
 	struct lastline_taken taken = {};
 	struct lastline_info info = {};
 	const struct file *file;
+	unsigned int i;
 
 	ioctl(referee.fd, LASTLINE_IOC_INFO, &info);
-	ksft_print_msg("generation %llu was published, %u reads sleep\n", info.generation,
-		       info.sleepers);
+	ksft_print_msg("line %llu has generation %llu; %u threads sleep in a read\n", sequence,
+		       info.generation, info.sleepers);
 	for (file = files; file < files + file_count; file++) {
 		ioctl(file->fd, LASTLINE_IOC_TAKEN, &taken);
-		ksft_print_msg("%s: took generation %llu, line %llu of %llu, %u threads run\n",
+		ksft_print_msg("%s: took generation %llu, confirmed line %llu, threads",
 			       file->kind->name, taken.generation,
-			       atomic_load(&file->confirmed), sequence,
-			       atomic_load(&file->running));
+			       atomic_load(&file->confirmed));
+		for (i = 0; i < file->kind->threads; i++)
+			printf(" %c", state_of(file->threads[i]));
+		printf("\n");
 	}
 }
 
