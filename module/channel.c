@@ -51,6 +51,8 @@ int channel_create(dev_t devt, const struct channel_traits *traits)
 	channel->dev.class = traits->class;
 	channel->dev.devt = devt;
 	channel->dev.release = channel_release;
+	/* There is nothing to suspend; it spares the attributes. */
+	device_set_pm_not_required(&channel->dev);
 	cdev_init(&channel->cdev, traits->fops);
 	channel->cdev.owner = THIS_MODULE;
 	latest_init(&channel->latest, traits->line_max);
@@ -173,23 +175,21 @@ void channel_close(struct channel *channel, fmode_t mode)
 }
 
 /**
- * channel_wake_readers - wake those who sleep or poll
+ * channel_wake_waiting - the part of channel_wake_readers() when somebody waits
  * @channel: the channel
  *
  * All of them, exclusive or not: each open file has news of its own.
  */
-void channel_wake_readers(struct channel *channel)
+void channel_wake_waiting(struct channel *channel)
 {
 	__wake_up(&channel->wait, TASK_INTERRUPTIBLE, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 /**
- * channel_wake_sleepers - the part of channel_wake() when somebody waits
+ * channel_signal_waiting - the part of channel_wake() when somebody wants SIGIO
  * @channel: the channel
  */
-void channel_wake_sleepers(struct channel *channel)
+void channel_signal_waiting(struct channel *channel)
 {
-	if (READ_ONCE(channel->fasync))
-		kill_fasync(&channel->fasync, SIGIO, POLL_IN);
-	channel_wake_readers(channel);
+	kill_fasync(&channel->fasync, SIGIO, POLL_IN);
 }

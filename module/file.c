@@ -44,40 +44,43 @@
 
 /**
  * struct remainder - what a reader with a short buffer has still to get
- * @buf: the line it began
- * @pos: the first byte it did not get
- * @len: bytes in @buf; nothing remains when @pos has come here
+ * @buf:  the line it began
+ * @next: the first byte it did not get
+ * @left: bytes from there on
  */
 struct remainder {
 	char *buf;
-	u32 pos;
-	u32 len;
+	const char *next;
+	u32 left;
 };
 
 /**
  * struct lastline_file - what belongs to one open file
  * @channel:     the channel; the open file keeps it alive
+ * @map:         its slots: all that a reader needs of it
  * @memcg:       memory cgroup of the opener, charged for the buffers below
  * @lock:        see below
  * @turn:        +1 with each change to what the next read gets
- * @seen:        the newest generation that this file took, skipped, or that was
- *               there when it was opened; traced without @lock
- * @again:       the latest line is to be read even if it is not newer than @seen
+ * @seen:        what the next read gets has another generation; 0 if it may be any.
+ *               Looked at without @lock
+ * @passed:      the newest generation that this file took, skipped, or that was
+ *               there when it was opened: later ones can be missed
  * @taken:       the line taken last and what was missed; times are filled in
  *               when somebody asks
- * @remainder:   of the line taken last
+ * @remainder:   of the line taken last; looked at without @lock
  * @splitter:    the unfinished line; looked at without @lock
  * @writer:      process that wrote the end of the unfinished line
  */
 struct lastline_file {
 	struct channel *channel;
+	const struct lastline_map *map;
 	struct mem_cgroup *memcg;
 
 	/* Protects everything below. */
 	spinlock_t lock;
 	u64 turn;
 	u64 seen;
-	bool again;
+	u64 passed;
 	struct lastline_taken taken;
 	struct remainder remainder;
 	struct splitter splitter;
@@ -98,16 +101,24 @@ static char *alloc_buffer(struct lastline_file *file, size_t size)
  * Reading
  */
 
-static size_t remaining(const struct lastline_file *file)
+static u32 remaining(const struct lastline_file *file)
 {
-	return file->remainder.len - file->remainder.pos;
+	return READ_ONCE(file->remainder.left);
 }
 
 /* Is there a line that this file has not seen? */
 static bool is_behind(const struct lastline_file *file, u64 generation)
 {
-	lockdep_assert_held(&file->lock);
-	return generation != file->seen || (file->again && generation);
+	return generation != READ_ONCE(file->seen);
+}
+
+/*
+ * Is it worth a look whether a read gets something now? Without @lock, for one who
+ * then looks with it, or who has joined the queue: whoever makes it so wakes him.
+ */
+static __always_inline bool is_worth_a_look(const struct lastline_file *file)
+{
+	return is_behind(file, latest_generation(file->map)) || remaining(file);
 }
 
 /* Would a read get something now? */
@@ -116,7 +127,7 @@ static bool is_readable(struct lastline_file *file)
 	bool readable;
 
 	spin_lock(&file->lock);
-	readable = remaining(file) || is_behind(file, latest_generation(&file->channel->latest));
+	readable = remaining(file) || is_behind(file, latest_generation(file->map));
 	spin_unlock(&file->lock);
 	return readable;
 }
@@ -124,14 +135,14 @@ static bool is_readable(struct lastline_file *file)
 /* This file took @line. */
 static __always_inline void take(struct lastline_file *file, const struct latest_line *line)
 {
-	u64 missed = 0;
+	u64 missed = line->generation - file->passed;
 
 	lockdep_assert_held(&file->lock);
-	if (line->generation > file->seen)
-		missed = line->generation - file->seen - 1;
+	/* None, if it is the same line again; else, all but this one. */
+	missed -= !!missed;
 	file->turn++;
 	WRITE_ONCE(file->seen, line->generation);
-	file->again = false;
+	file->passed = line->generation;
 	file->taken.generation = line->generation;
 	file->taken.monotonic_ns = line->time_ns;
 	file->taken.missed += missed;
@@ -139,42 +150,44 @@ static __always_inline void take(struct lastline_file *file, const struct latest
 	trace_read(file->channel, line->generation, missed);
 }
 
+/* @len bytes of the remainder are with the user. */
+static void advance(struct lastline_file *file, u32 len)
+{
+	lockdep_assert_held(&file->lock);
+	file->turn++;
+	file->remainder.next += len;
+	WRITE_ONCE(file->remainder.left, file->remainder.left - len);
+}
+
 static noinline ssize_t read_remainder(struct lastline_file *file, struct usermem to)
 {
-	struct remainder *remainder = &file->remainder;
-	size_t len = min(to.len, remaining(file));
+	u32 len = min_t(size_t, to.len, remaining(file));
 
-	lockdep_assert_held(&file->lock);
-	if (!usermem_write(&to, remainder->buf + remainder->pos, len))
+	if (!usermem_write(&to, file->remainder.next, len))
 		return 0;
-	remainder->pos += len;
-	file->turn++;
+	advance(file, len);
 	return len;
 }
 
 static __always_inline ssize_t read_latest(struct lastline_file *file,
 					   const struct usermem *to)
 {
-	int i;
+	const struct latest_line line = latest_take(file->map);
 
-	for (i = 0; i < LAPPED_MAX; i++) {
-		const struct latest_line line = latest_take(&file->channel->latest);
-
-		if (!latest_intact(&line))
-			continue;
-		if (!is_behind(file, line.generation))
-			return -EAGAIN;
-		if (line.length > to->len)
-			return 0;
-		/* Races with a writer on purpose; latest_intact() tells. */
-		if (!data_race(usermem_write(to, line.data, line.length)))
-			return 0;
-		if (latest_intact(&line)) {
-			take(file, &line);
-			return line.length;
-		}
-		usermem_unwrite(to, line.length);
+	if (!latest_intact(&line))
+		return 0;
+	if (!is_behind(file, line.generation))
+		return -EAGAIN;
+	if (line.length > to->len)
+		return 0;
+	/* Races with a writer on purpose; latest_intact() tells. */
+	if (!data_race(usermem_write(to, line.data, line.length)))
+		return 0;
+	if (latest_intact(&line)) {
+		take(file, &line);
+		return line.length;
 	}
+	usermem_unwrite(to, line.length);
 	return 0;
 }
 
@@ -228,7 +241,7 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 	int i;
 
 	for (i = 0; i < LAPPED_MAX; i++) {
-		draft->line = latest_take(latest);
+		draft->line = latest_take(latest->map);
 		if (!latest_intact(&draft->line))
 			continue;
 		if (draft->line.length > draft->size)
@@ -239,7 +252,7 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 			return;
 	}
 	spin_lock(&latest->lock);
-	draft->line = latest_take(latest);
+	draft->line = latest_take(latest->map);
 	if (draft->line.length <= draft->size)
 		memcpy(draft->buf, draft->line.data, draft->line.length);
 	spin_unlock(&latest->lock);
@@ -248,7 +261,6 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 /* Copies what a read should get into a private buffer. */
 static int draw_up(struct lastline_file *file, struct draft *draft)
 {
-	struct latest *latest = &file->channel->latest;
 	int ret = 0;
 
 	spin_lock(&file->lock);
@@ -257,10 +269,9 @@ static int draw_up(struct lastline_file *file, struct draft *draft)
 	if (draft->remainder) {
 		draft->len = remaining(file);
 		if (draft->len <= draft->size)
-			memcpy(draft->buf, file->remainder.buf + file->remainder.pos,
-			       draft->len);
-	} else if (is_behind(file, latest_generation(latest))) {
-		draw_latest(latest, draft);
+			memcpy(draft->buf, file->remainder.next, draft->len);
+	} else if (is_behind(file, latest_generation(file->map))) {
+		draw_latest(&file->channel->latest, draft);
 		draft->len = draft->line.length;
 	} else {
 		ret = -EAGAIN;
@@ -281,14 +292,13 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
 	spin_lock(&file->lock);
 	settled = file->turn == draft->turn;
 	if (settled && draft->remainder) {
-		file->remainder.pos += delivered;
-		file->turn++;
+		advance(file, delivered);
 	} else if (settled) {
 		take(file, &draft->line);
 		if (delivered < draft->len) {
-			file->remainder.pos = delivered;
-			file->remainder.len = draft->len;
 			swap(file->remainder.buf, draft->buf);
+			file->remainder.next = file->remainder.buf + delivered;
+			WRITE_ONCE(file->remainder.left, draft->len - delivered);
 		}
 	}
 	spin_unlock(&file->lock);
@@ -339,9 +349,10 @@ static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
 /* Reads without sleeping for a line. */
 static __always_inline ssize_t read_now(struct lastline_file *file, const struct usermem *to)
 {
-	ssize_t ret;
+	ssize_t ret = -EAGAIN;
 
-	ret = read_fast(file, to);
+	if (is_worth_a_look(file))
+		ret = read_fast(file, to);
 	if (likely(ret > 0))
 		return ret;
 	if (!to->len)
@@ -351,33 +362,30 @@ static __always_inline ssize_t read_now(struct lastline_file *file, const struct
 
 /*
  * Sleeps until there is a line, and reads it. It stays on the wait queue for all of
- * that and tries to read at each wake-up: less work than to ask for a condition
- * first, to leave the queue, and to read then.
+ * that: less work than to leave the queue at each wake-up, before the read.
  */
 static noinline ssize_t read_later(struct lastline_file *file, struct usermem to)
 {
 	struct channel *channel = file->channel;
-	DEFINE_WAIT_FUNC(wait, woken_wake_function);
-	ssize_t ret;
+	DECLARE_WAITQUEUE(wait, current);
+	ssize_t ret = -EAGAIN;
 
 	add_wait_queue(&channel->wait, &wait);
 	atomic_inc(&channel->sleepers);
-	/*
-	 * (F) Between our joining the queue and our look at the generation, see
-	 * channel_wake(). Later looks have theirs in wait_woken().
-	 */
-	smp_mb__after_atomic();
-	for (;;) {
-		ret = read_now(file, &to);
-		if (ret != -EAGAIN)
-			break;
-		if (signal_pending(current)) {
+	do {
+		/* (F) has the full barrier; see channel_wake_readers(). */
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		if (is_worth_a_look(file)) {
+			__set_current_state(TASK_RUNNING);
+			ret = read_now(file, &to);
+		} else if (signal_pending(current)) {
 			ret = -ERESTARTSYS;
-			break;
+		} else {
+			trace_wait(channel, READ_ONCE(file->seen));
+			schedule();
 		}
-		trace_wait(channel, READ_ONCE(file->seen));
-		wait_woken(&wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE, MAX_SCHEDULE_TIMEOUT);
-	}
+	} while (ret == -EAGAIN);
+	__set_current_state(TASK_RUNNING);
 	atomic_dec(&channel->sleepers);
 	remove_wait_queue(&channel->wait, &wait);
 	return ret;
@@ -664,10 +672,13 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 
 	spin_lock(&file->lock);
 	file->turn++;
-	file->remainder.pos = file->remainder.len;
-	file->again = whence == SEEK_SET;
-	if (whence == SEEK_END)
-		WRITE_ONCE(file->seen, latest_generation(&file->channel->latest));
+	WRITE_ONCE(file->remainder.left, 0);
+	if (whence == SEEK_END) {
+		file->passed = latest_generation(file->map);
+		WRITE_ONCE(file->seen, file->passed);
+	} else {
+		WRITE_ONCE(file->seen, 0);
+	}
 	spin_unlock(&file->lock);
 
 	/* No news for others, but threads may wait with this very file. */
@@ -714,12 +725,12 @@ static struct latest_line look(struct latest *latest)
 	int i;
 
 	for (i = 0; i < LAPPED_MAX; i++) {
-		line = latest_take(latest);
+		line = latest_take(latest->map);
 		if (latest_intact(&line))
 			return line;
 	}
 	spin_lock(&latest->lock);
-	line = latest_take(latest);
+	line = latest_take(latest->map);
 	spin_unlock(&latest->lock);
 	return line;
 }
@@ -727,13 +738,12 @@ static struct latest_line look(struct latest *latest)
 /* The length of the line that a read would get now, in bytes. */
 static int readable_bytes(struct lastline_file *file)
 {
-	struct latest *latest = &file->channel->latest;
 	int bytes;
 
 	spin_lock(&file->lock);
 	bytes = remaining(file);
-	if (!bytes && is_behind(file, latest_generation(latest)))
-		bytes = look(latest).length;
+	if (!bytes && is_behind(file, latest_generation(file->map)))
+		bytes = look(&file->channel->latest).length;
 	spin_unlock(&file->lock);
 	return bytes;
 }
@@ -752,13 +762,9 @@ static int get_info(struct lastline_file *file, void __user *to)
 	struct latest_line line;
 
 	line = look(latest);
-
-	/* Without a generation the slot may just be getting its first line. */
-	if (line.generation) {
-		info.generation = line.generation;
-		info.monotonic_ns = line.time_ns;
-		info.realtime_ns = to_realtime(line.time_ns);
-	}
+	info.generation = line.generation;
+	info.monotonic_ns = line.time_ns;
+	info.realtime_ns = to_realtime(line.time_ns);
 	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -806,10 +812,10 @@ static int lastline_open(struct inode *inode, struct file *filp)
 		return ret;
 	}
 	file->channel = channel;
+	file->map = channel->latest.map;
 	file->memcg = get_mem_cgroup_from_mm(current->mm);
 	spin_lock_init(&file->lock);
-	file->seen = latest_generation(&channel->latest);
-	file->again = true;
+	file->passed = latest_generation(file->map);
 	filp->private_data = file;
 
 	/* A stream, so that reads share no file position; but lseek() has a use. */

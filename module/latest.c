@@ -3,16 +3,16 @@
  * DOC: the latest line
  *
  * A channel keeps its latest line in a small ring of slots. The line of
- * generation g lies in slot g mod LATEST_SLOTS, so the slot that a writer fills
- * next is the one with the oldest line, and a reader has LATEST_SLOTS - 1
- * publications of time to copy what it found.
+ * generation g lies in slot g mod LASTLINE_MAP_SLOTS, so the slot that a writer
+ * fills next is the one with the oldest line, and a reader has the time of
+ * LASTLINE_MAP_SLOTS - 1 publications to copy what it found.
  *
- * Each slot says which generation it holds, or 0 while it is being filled:
+ * Each slot says which generation it holds, or that it is being filled:
  *
  *	writer, under latest->lock		reader, without a lock
  *	--------------------------		----------------------
  *	latest_begin:				latest_take:
- *	  slot->generation = 0			  g = generation   (A, acquire)
+ *	  slot->generation = filling		  g = generation   (A, acquire)
  *	  (B) write barrier			  read offset, length, time
  *	the caller fills the slot		latest_intact: (D) read barrier
  *	latest_publish:				  slot->generation == g ?
@@ -24,8 +24,9 @@
  * (B) and (D): a reader that copied a byte of a newer line also sees that the
  * slot no longer holds g. Without either it could take a torn line for whole.
  *
- * A slot whose filling was given up stays at 0 until the next writer fills it;
- * it was never the slot of the latest line.
+ * A slot whose filling was given up stays "filling" until the next writer fills
+ * it; it was never the slot of the latest line. Before the first publication slot 0
+ * is empty and holds generation 0, as everything else says: no special case.
  *
  * Readers may have all of it mapped. So what stands behind a line is wiped when a
  * longer one was there, and what was copied for nothing is wiped at once.
@@ -51,11 +52,15 @@ void latest_init(struct latest *latest, u32 line_max)
 
 	spin_lock_init(&latest->lock);
 	latest->line_max = line_max;
-	/*
-	 * A line, and one byte more to see whether what stands before a longest
-	 * line is a newline. No two slots share a cache line.
-	 */
-	latest->stride = ALIGN(sizeof(struct lastline_slot) + line_max + 1, 64);
+}
+
+/*
+ * Bytes from one slot to the next: a line, and one byte more to see whether what
+ * stands before a longest line is a newline. No two slots share a cache line.
+ */
+static u32 stride(const struct latest *latest)
+{
+	return ALIGN(sizeof(struct lastline_slot) + latest->line_max + 1, 64);
 }
 
 /**
@@ -67,7 +72,7 @@ void latest_init(struct latest *latest, u32 line_max)
 size_t latest_map_size(const struct latest *latest)
 {
 	return PAGE_ALIGN(sizeof(struct lastline_map) +
-			  (size_t)latest->stride * LATEST_SLOTS);
+			  (size_t)stride(latest) * LASTLINE_MAP_SLOTS);
 }
 
 /**
@@ -80,11 +85,9 @@ void latest_attach(struct latest *latest, void *map)
 	struct lastline_map *head = map;
 
 	head->version = LASTLINE_MAP_VERSION;
-	head->slots = LATEST_SLOTS;
-	head->stride = latest->stride;
-	head->first = sizeof(*head);
+	head->stride = stride(latest);
 	head->line_max = latest->line_max;
-	/* latest_generation() may look at any moment; it sees 0 in there. */
+	/* channel_generation() may look at any moment; it sees 0 in there. */
 	smp_store_release(&latest->map, head);
 }
 

@@ -3,7 +3,6 @@
 #define LASTLINE_LATEST_H
 
 #include <linux/atomic.h>
-#include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -11,27 +10,25 @@
 
 #include <uapi/linux/lastline.h>
 
-#define LATEST_SLOTS	4	/* a power of two, so that the modulo is a mask */
-
 /**
- * struct latest - the slots of one channel and the generation of its latest line
- * @map:      head and slots, as readers map them; NULL until latest_attach(),
- *            constant from then on
+ * struct latest - what writers need to publish in one channel
+ * @map:      the slots, and the generation of the latest line; NULL until
+ *            latest_attach(), constant from then on
  * @line_max: longest line in bytes, its newline included; constant
- * @stride:   bytes from one slot to the next; constant
  * @lock:     see below
+ *
+ * Readers go by the map alone, like those who have it mapped: what is here lies on
+ * a cache line that each writer takes to itself.
  */
 struct latest {
 	struct lastline_map *map;
 	u32 line_max;
-	u32 stride;
 
 	/*
 	 * Serialises writers: protects all writing to @map. A reader takes it only
-	 * when it was lapped too often. On a cache line of its own: readers need
-	 * what stands above.
+	 * when it was lapped too often.
 	 */
-	spinlock_t lock ____cacheline_aligned_in_smp;
+	spinlock_t lock;
 };
 
 /**
@@ -64,25 +61,20 @@ static inline atomic64_t *latest_atomic(const u64 *generation)
 
 /**
  * latest_generation - the generation of the latest line
- * @latest: the slots
+ * @map: the slots
  *
  * Return: the generation, 0 if nothing was published. The line with this or a
  * newer generation is visible to a following latest_take().
  */
-static inline u64 latest_generation(const struct latest *latest)
+static inline u64 latest_generation(const struct lastline_map *map)
 {
-	const struct lastline_map *map = READ_ONCE(latest->map);
-
-	if (!map)
-		return 0;
 	/* (A) pairs with (C) of latest_publish(). */
 	return atomic64_read_acquire(latest_atomic(&map->generation));
 }
 
-static inline struct lastline_slot *latest_slot(const struct latest *latest, u64 generation)
+static inline struct lastline_slot *latest_slot(const struct lastline_map *map, u64 generation)
 {
-	return (void *)latest->map + sizeof(struct lastline_map) +
-	       (generation & (LATEST_SLOTS - 1)) * latest->stride;
+	return (void *)(map + 1) + (generation & (LASTLINE_MAP_SLOTS - 1)) * map->stride;
 }
 
 /**
@@ -97,9 +89,9 @@ static inline struct lastline_slot *latest_slot(const struct latest *latest, u64
 static inline struct lastline_slot *latest_begin(struct latest *latest)
 {
 	u64 generation = atomic64_read(latest_atomic(&latest->map->generation)) + 1;
-	struct lastline_slot *slot = latest_slot(latest, generation);
+	struct lastline_slot *slot = latest_slot(latest->map, generation);
 
-	atomic64_set(latest_atomic(&slot->generation), 0);
+	atomic64_set(latest_atomic(&slot->generation), LASTLINE_MAP_FILLING);
 	/* (B) pairs with (D) of latest_intact(). */
 	smp_wmb();
 	return slot;
@@ -149,20 +141,19 @@ static inline bool latest_intact(const struct latest_line *line)
 
 /**
  * latest_take - look at the latest line
- * @latest: the slots, attached
+ * @map: the slots
  *
- * With @latest->lock held the line stays. Without, the caller asks latest_intact()
- * both before it believes in @offset and @length, which might be of two lines, and
- * after it copied the bytes.
+ * With the lock of the slots held the line stays. Without, the caller asks
+ * latest_intact() both before it believes in @offset and @length, which might be of
+ * two lines, and after it copied the bytes.
  *
  * Return: the line; its generation is 0 if nothing was published.
  */
-static inline struct latest_line latest_take(const struct latest *latest)
+static inline struct latest_line latest_take(const struct lastline_map *map)
 {
-	const struct lastline_map *map = latest->map;
-	/* (A) pairs with (C) of latest_publish(). */
-	u64 generation = atomic64_read_acquire(latest_atomic(&map->generation));
-	const struct lastline_slot *slot = latest_slot(latest, generation);
+	/* (A) */
+	u64 generation = latest_generation(map);
+	const struct lastline_slot *slot = latest_slot(map, generation);
 
 	return (struct latest_line) {
 		.generation = generation,

@@ -9,8 +9,7 @@
 static ssize_t generation_show(struct device *dev, struct device_attribute *attr,
 			       char *buf)
 {
-	return sysfs_emit(buf, "%llu\n",
-			  latest_generation(&dev_to_channel(dev)->latest));
+	return sysfs_emit(buf, "%llu\n", channel_generation(dev_to_channel(dev)));
 }
 static DEVICE_ATTR_RO(generation);
 

@@ -80,20 +80,24 @@ static inline bool usermem_read(const struct usermem *from, size_t skip, char *t
 static __always_inline bool read_words(const char __user *from, char *to, u32 len,
 				       u32 *searched)
 {
-	u32 last = 0, end = len - 1, i = 0;
+	size_t end = len - 1, i = 0;
+	u32 last = 0;
 	unsigned long newlines;
 	char byte;
 
 	if (!user_read_access_begin(from, len))
 		return false;
 	if (end >= BLOCK) {
-		for (; i + BLOCK <= end; i += BLOCK) {
+		const size_t final = end - BLOCK;
+
+		do {
 			read_block(newlines, to, from, i, fault);
+			i += BLOCK;
 			if (newlines)
-				last = i + BLOCK;
-		}
+				last = i;
+		} while (i <= final);
 		if (i < end) {
-			read_block(newlines, to, from, end - BLOCK, fault);
+			read_block(newlines, to, from, final, fault);
 			if (newlines)
 				last = end;
 		}
@@ -159,15 +163,19 @@ static __always_inline bool usermem_read_line(const struct usermem *from, size_t
 /* As usermem_write(), to a plain buffer, in the same way as read_words(). */
 static __always_inline bool write_words(char __user *to, const char *from, u32 len)
 {
-	u32 i = 0;
+	size_t i = 0;
 
 	if (!user_write_access_begin(to, len))
 		return false;
 	if (len >= BLOCK) {
-		for (; i + BLOCK <= len; i += BLOCK)
+		const size_t last = len - BLOCK;
+
+		do {
 			write_block(to, from, i, fault);
+			i += BLOCK;
+		} while (i <= last);
 		if (i < len)
-			write_block(to, from, len - BLOCK, fault);
+			write_block(to, from, last, fault);
 	} else {
 		for (; i + WORD <= len; i += WORD)
 			write_word(to, from, i, fault);

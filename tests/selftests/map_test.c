@@ -49,9 +49,8 @@ TEST_F(map, the_head_describes_the_mapping)
 {
 	EXPECT_EQ(LASTLINE_MAP_VERSION, self->map->version);
 	EXPECT_EQ(self->info.line_max, self->map->line_max);
-	EXPECT_EQ(0, self->map->slots & (self->map->slots - 1));
 	EXPECT_LE(sizeof(struct lastline_slot) + self->info.line_max, self->map->stride);
-	EXPECT_LE(self->map->first + self->map->slots * self->map->stride,
+	EXPECT_LE(sizeof(*self->map) + LASTLINE_MAP_SLOTS * self->map->stride,
 		  self->info.map_size);
 	EXPECT_EQ(64, sizeof(struct lastline_map));
 	EXPECT_EQ(24, sizeof(struct lastline_slot));
@@ -104,17 +103,17 @@ TEST_F(map, nothing_of_a_longer_line_is_left_behind_a_shorter_one)
 {
 	int i;
 
-	for (i = 0; i < (int)self->map->slots; i++)
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		EXPECT_EQ(17, put(self->writer, "a longer SECRET!\n"));
 	EXPECT_TRUE(holds(self->map, self->info.map_size, "SECRET"));
-	for (i = 0; i < (int)self->map->slots; i++)
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		EXPECT_EQ(2, put(self->writer, "x\n"));
 	EXPECT_FALSE(holds(self->map, self->info.map_size, "SECRET"));
 	EXPECT_FALSE(holds(self->map, self->info.map_size, "RET!"));
 	/* Also when the shorter one comes in two pieces. */
-	for (i = 0; i < (int)self->map->slots; i++)
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		EXPECT_EQ(17, put(self->writer, "a longer SECRET!\n"));
-	for (i = 0; i < (int)self->map->slots; i++) {
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++) {
 		EXPECT_EQ(1, put(self->writer, "x"));
 		EXPECT_EQ(1, put(self->writer, "\n"));
 	}
@@ -201,6 +200,52 @@ TEST_F(map, a_mapping_outlives_its_descriptor)
 	EXPECT_EQ(4, lastline_map_read(map, self->line, self->info.line_max, NULL));
 	munmap(map, self->info.map_size);
 	EXPECT_EQ(readers - 1, info_of(self->reader).readers);
+}
+
+/* What the module is used by; while it is, it cannot be unloaded. */
+static int module_users(void)
+{
+	FILE *file = fopen("/sys/module/lastline/refcnt", "r");
+	int users = -1;
+
+	if (file) {
+		if (fscanf(file, "%d", &users) != 1)
+			users = -1;
+		fclose(file);
+	}
+	return users;
+}
+
+TEST_F(map, a_mapping_holds_the_module)
+{
+	int fd, users = module_users();
+	void *map;
+
+	ASSERT_LE(0, users);
+	fd = open_channel(O_RDONLY);
+	map = mmap(NULL, self->info.map_size, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	close(fd);
+	EXPECT_LT(users, module_users());
+	munmap(map, self->info.map_size);
+	EXPECT_EQ(users, module_users());
+}
+
+TEST_F(map, a_line_can_be_looked_at_where_it_lies)
+{
+	struct lastline_view view;
+
+	EXPECT_EQ(4, put(self->writer, "new\n"));
+	ASSERT_EQ(1, lastline_map_look(self->map, &view));
+	EXPECT_EQ(4, view.length);
+	EXPECT_EQ(0, memcmp(view.data, "new\n", 4));
+	EXPECT_EQ(1, lastline_map_intact(&view));
+	EXPECT_EQ(8, put(self->writer, "newer 1\n"));
+	EXPECT_EQ(8, put(self->writer, "newer 2\n"));
+	EXPECT_EQ(8, put(self->writer, "newer 3\n"));
+	EXPECT_EQ(1, lastline_map_intact(&view));
+	EXPECT_EQ(8, put(self->writer, "newer 4\n"));
+	EXPECT_EQ(0, lastline_map_intact(&view));
 }
 
 /* Writers in another process, as fast as they can, lines of one repeated letter. */

@@ -39,11 +39,11 @@ static void set_up(struct latest *latest, u32 line_max)
 	latest_attach(latest, map);
 
 	/* The sanitizer shall see a byte too many in each slot, and behind them all. */
-	for (i = 0; i < LATEST_SLOTS; i++)
-		ASAN_POISON_MEMORY_REGION(latest_slot(latest, i)->data + room_of(latest),
-					  latest->stride - sizeof(struct lastline_slot) -
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
+		ASAN_POISON_MEMORY_REGION(latest_slot(latest->map, i)->data + room_of(latest),
+					  latest->map->stride - sizeof(struct lastline_slot) -
 					  room_of(latest));
-	map = (char *)latest_slot(latest, LATEST_SLOTS - 1) + latest->stride;
+	map = (char *)latest_slot(latest->map, LASTLINE_MAP_SLOTS - 1) + latest->map->stride;
 	ASAN_POISON_MEMORY_REGION(map, (char *)latest->map + size - map);
 }
 
@@ -61,7 +61,7 @@ static void set_generation(struct latest *latest, u64 generation)
 /* What latest_take() gives to one who is held up when it has read @generation. */
 static struct latest_line take_older(const struct latest *latest, u64 generation)
 {
-	const struct lastline_slot *slot = latest_slot(latest, generation);
+	const struct lastline_slot *slot = latest_slot(latest->map, generation);
 
 	return (struct latest_line) {
 		.generation = generation,
@@ -74,14 +74,14 @@ static struct latest_line take_older(const struct latest *latest, u64 generation
 
 /* Takes the latest line, which must be there: nobody else is about. */
 #define TAKE(latest) ({								\
-	const struct latest_line taken = latest_take(latest);			\
+	const struct latest_line taken = latest_take((latest)->map);		\
 										\
 	ASSERT_TRUE(latest_intact(&taken));					\
 	taken;									\
 })
 
 #define LINE_MAX	64
-#define SLOTS		LATEST_SLOTS
+#define SLOTS		LASTLINE_MAP_SLOTS
 
 FIXTURE(latest)
 {
@@ -141,22 +141,13 @@ static bool says(const struct latest_line *line, u64 n)
 
 TEST_F(latest, generation_0_means_that_nothing_was_published)
 {
-	EXPECT_EQ(0U, latest_generation(&self->latest));
+	EXPECT_EQ(0U, latest_generation(self->latest.map));
 }
 
 TEST_F(latest, line_max_can_be_looked_up)
 {
 	EXPECT_EQ((u32)LINE_MAX, self->latest.line_max);
 	EXPECT_EQ((u32)LINE_MAX, self->latest.map->line_max);
-}
-
-TEST_F(latest, the_generation_needs_no_slots)
-{
-	struct latest latest = {};
-
-	latest_init(&latest, LINE_MAX);
-	EXPECT_EQ(NULL, latest.map);
-	EXPECT_EQ(0U, latest_generation(&latest));
 }
 
 TEST_F(latest, the_head_tells_where_the_slots_are)
@@ -167,15 +158,13 @@ TEST_F(latest, the_head_tells_where_the_slots_are)
 
 	EXPECT_EQ((u32)LASTLINE_MAP_VERSION, map->version);
 	EXPECT_EQ((u32)LINE_MAX, map->line_max);
-	EXPECT_EQ(0U, map->slots & (map->slots - 1));
-	EXPECT_LE(sizeof(*map), map->first);
 	EXPECT_LE(sizeof(struct lastline_slot) + LINE_MAX, map->stride);
-	EXPECT_LE(map->first + (size_t)map->slots * map->stride,
+	EXPECT_LE(sizeof(*map) + (size_t)LASTLINE_MAP_SLOTS * map->stride,
 		  latest_map_size(&self->latest));
 	for (n = 1; n <= 3 * SLOTS; n++) {
 		publish(&self->latest, n);
 		line = TAKE(&self->latest);
-		EXPECT_EQ((void *)map + map->first + n % map->slots * map->stride, line.slot);
+		EXPECT_EQ((void *)(map + 1) + n % SLOTS * map->stride, line.slot);
 	}
 }
 
@@ -222,7 +211,7 @@ TEST_F(latest, each_publication_counts_one_generation)
 
 	for (n = 1; n <= 3 * SLOTS; n++) {
 		EXPECT_EQ(n, publish(&self->latest, n));
-		EXPECT_EQ(n, latest_generation(&self->latest));
+		EXPECT_EQ(n, latest_generation(self->latest.map));
 	}
 }
 
@@ -379,7 +368,7 @@ TEST_F(latest, giving_up_leaves_the_latest_line_intact)
 		before = TAKE(&self->latest);
 		for (i = 0; i < 2 * SLOTS; i++)
 			give_up(&self->latest);
-		EXPECT_EQ(turn, latest_generation(&self->latest));
+		EXPECT_EQ(turn, latest_generation(self->latest.map));
 		EXPECT_TRUE(latest_intact(&before));
 		EXPECT_TRUE(says(&before, turn));
 		after = TAKE(&self->latest);
@@ -475,7 +464,7 @@ static void publish_round(struct latest *latest, u32 offset, u32 end)
 {
 	u32 i;
 
-	for (i = 0; i < LATEST_SLOTS; i++)
+	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		publish_bytes(latest, offset, end);
 }
 
@@ -509,7 +498,7 @@ TEST_F(latest, a_slot_that_was_given_up_is_zero)
 			ASSERT_TRUE(is_empty(&self->latest, slot, 0)) {
 				TH_LOG("%u bytes after %u", end, old_end);
 			}
-			ASSERT_EQ(0U, slot->generation);
+			ASSERT_EQ(LASTLINE_MAP_FILLING, slot->generation);
 			ASSERT_EQ(0U, slot->offset);
 			ASSERT_EQ(0U, slot->length);
 		}
@@ -560,8 +549,8 @@ static bool holds(const struct latest_line *line, char byte)
 /* Fills each slot to its end; the slots beside it must not notice. */
 static bool longest_lines_fit(u32 line_max)
 {
-	struct latest_line lines[LATEST_SLOTS];
-	const u32 slots = LATEST_SLOTS;
+	struct latest_line lines[LASTLINE_MAP_SLOTS];
+	const u32 slots = LASTLINE_MAP_SLOTS;
 	struct lastline_slot *slot;
 	struct latest latest;
 	bool fit = true;
@@ -572,7 +561,7 @@ static bool longest_lines_fit(u32 line_max)
 		slot = latest_begin(&latest);
 		memset(slot->data, 'a' + n, line_max + 1);
 		latest_publish(&latest, slot, 1, line_max, n);
-		lines[n % slots] = latest_take(&latest);
+		lines[n % slots] = latest_take(latest.map);
 		for (other = n < slots ? 0 : n + 1 - slots; fit && other <= n; other++) {
 			fit = lines[other % slots].length == line_max &&
 			      lines[other % slots].time_ns == other &&
@@ -604,9 +593,8 @@ TEST(no_two_slots_share_a_cache_line)
 
 	for (line_max = 64; line_max <= 64 + 2 * 64; line_max++) {
 		set_up(&latest, line_max);
-		EXPECT_EQ(0U, latest.map->first % 64);
+		EXPECT_EQ(0U, sizeof(struct lastline_map) % 64);
 		EXPECT_EQ(0U, latest.map->stride % 64);
-		EXPECT_EQ(latest.stride, latest.map->stride);
 		tear_down(&latest);
 	}
 }
@@ -616,13 +604,14 @@ TEST(the_map_is_just_the_pages_that_it_takes)
 	u32 line_max, size;
 
 	for (line_max = LASTLINE_LINE_MAX_MIN; line_max <= 5000; line_max++) {
-		struct latest latest = {};
+		struct latest latest;
 
-		latest_init(&latest, line_max);
-		size = sizeof(struct lastline_map) + LATEST_SLOTS * latest.stride;
+		set_up(&latest, line_max);
+		size = sizeof(struct lastline_map) + LASTLINE_MAP_SLOTS * latest.map->stride;
 		EXPECT_EQ(0U, latest_map_size(&latest) % PAGE_SIZE);
 		EXPECT_LE(size, latest_map_size(&latest));
 		EXPECT_GT(size + PAGE_SIZE, latest_map_size(&latest));
+		tear_down(&latest);
 	}
 }
 
@@ -662,7 +651,7 @@ static void write_line(struct latest *latest, bool give_up)
 	struct lastline_slot *slot;
 
 	spin_lock(&latest->lock);
-	generation = latest_generation(latest) + 1;
+	generation = latest_generation(latest->map) + 1;
 	length = length_of(generation);
 	offset = offset_of(generation);
 	slot = latest_begin(latest);
@@ -679,7 +668,7 @@ static void write_line(struct latest *latest, bool give_up)
 /* Has the slot of @generation certainly been opened again? */
 static bool is_lapped(const struct latest *latest, u64 generation)
 {
-	return latest_generation(latest) >= generation + LATEST_SLOTS;
+	return latest_generation(latest->map) >= generation + LASTLINE_MAP_SLOTS;
 }
 
 /* Has the slot of @generation perhaps been opened again, by now? */
@@ -687,7 +676,7 @@ static bool may_be_lapped(const struct latest *latest, u64 generation)
 {
 	/* Looks at the generation only after latest_intact() looked at the slot. */
 	smp_rmb();
-	return latest_generation(latest) + 1 >= generation + LATEST_SLOTS;
+	return latest_generation(latest->map) + 1 >= generation + LASTLINE_MAP_SLOTS;
 }
 
 static bool is_whole(const struct latest_line *line, const char *copy)
@@ -728,7 +717,7 @@ static void copy_line(const struct reader *reader, const struct latest_line *lin
 	for (i = 0; i < line->length; i++) {
 		while (dawdle && i == line->length / 2 &&
 		       !is_lapped(reader->latest, line->generation) &&
-		       latest_generation(reader->latest) != reader->until)
+		       latest_generation(reader->latest->map) != reader->until)
 			sched_yield();
 		copy[i] = READ_ONCE(line->data[i]);
 	}
@@ -737,10 +726,10 @@ static void copy_line(const struct reader *reader, const struct latest_line *lin
 /* Takes the latest line, or the one that was it @lag publications ago. */
 static struct latest_line take_line(const struct latest *latest, u32 lag)
 {
-	u64 generation = latest_generation(latest);
+	u64 generation = latest_generation(latest->map);
 
 	if (!lag || generation <= lag)
-		return latest_take(latest);
+		return latest_take(latest->map);
 	return take_older(latest, generation - lag);
 }
 
@@ -788,7 +777,7 @@ static const char *read_locked(struct reader *reader)
 	struct latest_line line;
 
 	spin_lock(&latest->lock);
-	line = latest_take(latest);
+	line = latest_take(latest->map);
 	copy_line(reader, &line, copy, false);
 	if (!latest_intact(&line))
 		complaint = "a line was overwritten under the lock";
@@ -889,12 +878,12 @@ TEST(barriers_stand_where_other_machines_need_them)
 
 	/* Whatever is read of the slot comes behind. */
 	begin_notes();
-	latest_generation(&latest);
+	latest_generation(latest.map);
 	EXPECT_TRUE(notes_end_with("a"));
 
 	/* The same. */
 	begin_notes();
-	line = latest_take(&latest);
+	line = latest_take(latest.map);
 	EXPECT_EQ('a', notes.kinds[0]);
 
 	/* What was read of the slot, and the caller's copying, come before. */
@@ -963,10 +952,10 @@ TEST(a_reader_that_is_overtaken_at_any_access_takes_nothing_torn)
 static void read_lines(void *arg)
 {
 	struct reader *reader = arg;
-	u64 generation = latest_generation(reader->latest);
+	u64 generation = latest_generation(reader->latest->map);
 	u32 lag, intact = reader->intact;
 
-	for (lag = 0; lag <= LATEST_SLOTS && !reader->complaint; lag++) {
+	for (lag = 0; lag <= LASTLINE_MAP_SLOTS && !reader->complaint; lag++) {
 		reader->complaint = read_unlocked(reader, lag, false);
 		if (!lag && !reader->complaint &&
 		    (reader->intact == intact || reader->last != generation))
@@ -1025,7 +1014,7 @@ static void *writer_main(void *arg)
 static void *reader_main(void *arg)
 {
 	struct reader *reader = arg;
-	u32 i, slots = LATEST_SLOTS;
+	u32 i, slots = LASTLINE_MAP_SLOTS;
 
 	for (i = 0; reader->last < LAST && !reader->complaint; i++) {
 		if (i % 64 == 63)
@@ -1056,7 +1045,7 @@ TEST(readers_never_take_a_torn_line_for_intact_nor_an_older_one_after_a_newer)
 	for (i = 0; i < READERS + WRITERS; i++)
 		pthread_join(threads[i], NULL);
 
-	EXPECT_EQ(LAST, latest_generation(&latest));
+	EXPECT_EQ(LAST, latest_generation(latest.map));
 	for (i = 0; i < READERS; i++) {
 		TH_LOG("reader %d: %u intact, %u torn", i, readers[i].intact, readers[i].torn);
 		EXPECT_EQ(NULL, readers[i].complaint) {

@@ -76,7 +76,7 @@ TEST_F(map, the_structures_have_no_holes_and_one_size_everywhere)
 {
 	EXPECT_EQ(64U, sizeof(struct lastline_map));
 	EXPECT_EQ(8U, offsetof(struct lastline_map, version));
-	EXPECT_EQ(28U, offsetof(struct lastline_map, spare));
+	EXPECT_EQ(20U, offsetof(struct lastline_map, spare));
 	EXPECT_EQ(24U, sizeof(struct lastline_slot));
 	EXPECT_EQ(24U, offsetof(struct lastline_slot, data));
 }
@@ -85,8 +85,8 @@ TEST_F(map, while_nothing_was_published_there_is_nothing)
 {
 	EXPECT_EQ(0U, lastline_map_generation(self->map));
 	EXPECT_EQ(0, lastline_map_read(self->map, self->buf, LINE_MAX, &self->generation));
-	EXPECT_EQ(0, lastline_map_read(self->map, NULL, 0, NULL));
-	EXPECT_EQ(99U, self->generation);
+	EXPECT_EQ(0U, self->generation);
+	EXPECT_EQ(0, lastline_map_read(self->map, self->buf, 0, NULL));
 }
 
 TEST_F(map, the_latest_line_is_read_with_its_length_and_generation)
@@ -123,7 +123,7 @@ TEST_F(map, the_generation_has_64_bits)
 	u64 n;
 
 	atomic64_set(latest_atomic(&self->latest.map->generation), start);
-	for (n = start + 1; n < start + 3 * LATEST_SLOTS; n++) {
+	for (n = start + 1; n < start + 3 * LASTLINE_MAP_SLOTS; n++) {
 		publish(&self->latest, n, 9);
 		EXPECT_EQ(n, lastline_map_generation(self->map));
 		EXPECT_EQ(9, lastline_map_read(self->map, self->buf, 9, &self->generation));
@@ -166,7 +166,7 @@ TEST_F(map, a_line_that_is_being_overwritten_is_refused)
 {
 	struct lastline_slot *slot = publish(&self->latest, 'a', 7);
 
-	atomic64_set(latest_atomic(&slot->generation), 0);
+	atomic64_set(latest_atomic(&slot->generation), LASTLINE_MAP_FILLING);
 	EXPECT_EQ(-EAGAIN, lastline_map_read(self->map, self->buf, LINE_MAX,
 					     &self->generation));
 	EXPECT_EQ(99U, self->generation);
@@ -176,7 +176,7 @@ TEST_F(map, a_line_that_was_overwritten_is_refused)
 {
 	struct lastline_slot *slot = publish(&self->latest, 'a', 7);
 
-	atomic64_set(latest_atomic(&slot->generation), 1 + LATEST_SLOTS);
+	atomic64_set(latest_atomic(&slot->generation), 1 + LASTLINE_MAP_SLOTS);
 	EXPECT_EQ(-EAGAIN, lastline_map_read(self->map, self->buf, LINE_MAX, NULL));
 	atomic64_set(latest_atomic(&slot->generation), 1 + (1ULL << 32));
 	EXPECT_EQ(-EAGAIN, lastline_map_read(self->map, self->buf, LINE_MAX, NULL));
@@ -187,7 +187,7 @@ TEST_F(map, nothing_is_believed_of_a_line_that_is_being_overwritten)
 {
 	struct lastline_slot *slot = publish(&self->latest, 'a', 7);
 
-	atomic64_set(latest_atomic(&slot->generation), 0);
+	atomic64_set(latest_atomic(&slot->generation), LASTLINE_MAP_FILLING);
 	slot->offset = ~0U;
 	slot->length = LINE_MAX;
 	EXPECT_EQ(-EAGAIN, lastline_map_read(self->map, self->buf, LINE_MAX, NULL));
@@ -246,20 +246,55 @@ static int read_overtaken(struct latest *latest, u32 publications, bool begin)
 	return ret;
 }
 
+TEST_F(map, a_line_is_intact_where_it_lies_until_its_slot_is_filled_again)
+{
+	struct lastline_view view;
+	u32 n;
+
+	publish(&self->latest, 'a', 7);
+	ASSERT_EQ(1, lastline_map_look(self->map, &view));
+	EXPECT_EQ(7U, view.length);
+	EXPECT_EQ(1U, view.generation);
+	for (n = 0; n < LASTLINE_MAP_SLOTS; n++) {
+		EXPECT_TRUE(holds(view.data, 'a', 7));
+		EXPECT_EQ(1, lastline_map_intact(&view));
+		if (n < LASTLINE_MAP_SLOTS - 1)
+			publish(&self->latest, 'b', 9);
+	}
+	latest_begin(&self->latest);
+	EXPECT_EQ(0, lastline_map_intact(&view));
+}
+
+/* Like any line: a slot that was never used may not be taken for one. */
+TEST_F(map, nothing_is_intact_until_its_slot_is_filled)
+{
+	struct lastline_view view;
+	u32 n;
+
+	ASSERT_EQ(1, lastline_map_look(self->map, &view));
+	EXPECT_EQ(0U, view.length);
+	EXPECT_EQ(0U, view.generation);
+	for (n = 1; n < LASTLINE_MAP_SLOTS; n++)
+		publish(&self->latest, 'b', 9);
+	EXPECT_EQ(1, lastline_map_intact(&view));
+	latest_begin(&self->latest);
+	EXPECT_EQ(0, lastline_map_intact(&view));
+}
+
 TEST_F(map, a_line_that_is_overwritten_while_it_is_copied_is_refused)
 {
-	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, LATEST_SLOTS - 1, true));
-	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, LATEST_SLOTS, false));
-	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, 3 * LATEST_SLOTS, false));
+	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, LASTLINE_MAP_SLOTS - 1, true));
+	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, LASTLINE_MAP_SLOTS, false));
+	EXPECT_EQ(-EAGAIN, read_overtaken(&self->latest, 3 * LASTLINE_MAP_SLOTS, false));
 }
 
 TEST_F(map, a_line_is_read_though_newer_ones_come_while_it_is_copied)
 {
 	u32 publications;
 
-	for (publications = 0; publications < LATEST_SLOTS; publications++)
+	for (publications = 0; publications < LASTLINE_MAP_SLOTS; publications++)
 		EXPECT_EQ(7, read_overtaken(&self->latest, publications, false));
-	EXPECT_EQ(7, read_overtaken(&self->latest, LATEST_SLOTS - 2, true));
+	EXPECT_EQ(7, read_overtaken(&self->latest, LASTLINE_MAP_SLOTS - 2, true));
 }
 
 TEST_HARNESS_MAIN

@@ -82,40 +82,38 @@ struct lastline_taken {
 
 /*
  * The mapped view: mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, fd, 0) of an
- * open file that can read. It holds a struct lastline_map, and the slots, from
- * @first on, @stride bytes apart. The line of generation g lies in slot
- * g mod @slots. Writable and executable mappings fail with EPERM, other offsets
- * and larger sizes with EINVAL. Since 1.0.
+ * open file that can read. It holds a struct lastline_map and, right behind it,
+ * LASTLINE_MAP_SLOTS slots, map->stride bytes apart. The line of generation g lies
+ * in slot g mod LASTLINE_MAP_SLOTS. Writable and executable mappings fail with
+ * EPERM, other offsets and larger sizes with EINVAL. Since 1.0.
  *
  * A mapping takes nothing: it counts neither as a read nor as a reader that
  * waits. When there is nothing new, sleep in poll() or read().
  */
-#define LASTLINE_MAP_VERSION	1
+#define LASTLINE_MAP_VERSION	1	/* of all this */
+#define LASTLINE_MAP_SLOTS	4	/* a power of two, so that the modulo is a mask */
+#define LASTLINE_MAP_FILLING	(~0ULL)	/* no generation: a line is being written */
 
 /**
  * struct lastline_map - the head of a mapped channel
  * @generation: generation of the latest line; 0 while nothing was published
  * @version:    LASTLINE_MAP_VERSION; a reader that knows only another one must
  *              not go on
- * @slots:      number of slots, a power of two
  * @stride:     bytes from one slot to the next
- * @first:      bytes from the head to the first slot
  * @line_max:   longest line in bytes, its newline included
  * @spare:      zero
  */
 struct lastline_map {
 	__aligned_u64 generation;
 	__u32 version;
-	__u32 slots;
 	__u32 stride;
-	__u32 first;
 	__u32 line_max;
-	__u32 spare[9];
+	__u32 spare[11];
 };
 
 /**
  * struct lastline_slot - one place that can hold a line
- * @generation:   of the line in it; 0 while it is being written
+ * @generation:   of the line in it, or LASTLINE_MAP_FILLING
  * @monotonic_ns: when the line was published, CLOCK_MONOTONIC
  * @offset:       of the line in @data
  * @length:       of the line, its newline included
@@ -145,11 +143,61 @@ static inline __u64 lastline_map_generation(const struct lastline_map *map)
 }
 
 /**
+ * struct lastline_view - a line where it lies in the mapping
+ * @data:       the line
+ * @length:     its bytes, the newline included; 0 while nothing was published
+ * @generation: its generation
+ * @slot:       the slot that it lies in
+ */
+struct lastline_view {
+	const char *data;
+	__u32 length;
+	__u64 generation;
+	const struct lastline_slot *slot;
+};
+
+/**
+ * lastline_map_intact - was all that was read of a line part of it?
+ * @view: the line
+ *
+ * Return: 1 if it was, 0 if the slot was meanwhile given to another line: what was
+ * read since lastline_map_look() may be of both.
+ */
+static inline int lastline_map_intact(const struct lastline_view *view)
+{
+	/* What was read before is not to be read after the generation. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&view->slot->generation, __ATOMIC_RELAXED) == view->generation;
+}
+
+/**
+ * lastline_map_look - the latest line, without a system call and without a copy
+ * @map:  the mapping
+ * @view: gets the line
+ *
+ * Three newer lines may come before the slot is used again. Whoever has read in
+ * @view->data asks lastline_map_intact() before he believes it; until then it may
+ * change under his eyes.
+ *
+ * Return: 1, or 0 if the line was overwritten at this very moment: try again.
+ */
+static inline int lastline_map_look(const struct lastline_map *map, struct lastline_view *view)
+{
+	view->generation = lastline_map_generation(map);
+	view->slot = (const struct lastline_slot *)((const char *)(map + 1) +
+		     (view->generation & (LASTLINE_MAP_SLOTS - 1)) * map->stride);
+	view->length = __atomic_load_n(&view->slot->length, __ATOMIC_RELAXED);
+	view->data = view->slot->data + __atomic_load_n(&view->slot->offset, __ATOMIC_RELAXED);
+	/* The two must be of one line. A channel without one has an empty slot. */
+	return lastline_map_intact(view);
+}
+
+/**
  * lastline_map_read - copy the latest line, without a system call
  * @map:        the mapping
  * @buf:        where to
  * @size:       room there; map->line_max bytes are always enough
- * @generation: if not NULL, gets the generation of the line
+ * @generation: if not NULL, gets the generation of the line, 0 if there is none
  *
  * Any number of threads may read one mapping. What @buf holds after an error is
  * undefined.
@@ -161,28 +209,18 @@ static inline __u64 lastline_map_generation(const struct lastline_map *map)
 static inline int lastline_map_read(const struct lastline_map *map, void *buf, __u32 size,
 				    __u64 *generation)
 {
-	__u64 latest = lastline_map_generation(map);
-	const struct lastline_slot *slot = (const struct lastline_slot *)
-		((const char *)map + map->first + (latest & (map->slots - 1)) * map->stride);
-	__u32 offset, length;
+	struct lastline_view view;
 
-	if (!latest)
-		return 0;
-	offset = __atomic_load_n(&slot->offset, __ATOMIC_RELAXED);
-	length = __atomic_load_n(&slot->length, __ATOMIC_RELAXED);
-	/* Checked before and after the copy: the two must be of one line. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != latest)
+	if (!lastline_map_look(map, &view))
 		return -EAGAIN;
-	if (length > size)
+	if (view.length > size)
 		return -EMSGSIZE;
-	__builtin_memcpy(buf, slot->data + offset, length);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&slot->generation, __ATOMIC_RELAXED) != latest)
+	__builtin_memcpy(buf, view.data, view.length);
+	if (!lastline_map_intact(&view))
 		return -EAGAIN;
 	if (generation)
-		*generation = latest;
-	return length;
+		*generation = view.generation;
+	return view.length;
 }
 
 #endif /* __KERNEL__ */
