@@ -57,6 +57,14 @@ check: vm-modules ## lint and all tests
 lint: setup ## checkpatch, sparse, W=1 with gcc and clang, shellcheck
 	@tests/lint
 
+.PHONY: bench
+bench: $(if $(NATIVE),setup,vm-modules) ## what it costs, and the alternatives (NATIVE=1: on this machine)
+	@tests/bench/run $(if $(NATIVE),--native)
+
+.PHONY: bench-check
+bench-check: vm-modules ## is anything slower than tests/bench/baseline.json says?
+	@tests/bench/check
+
 .PHONY: load
 load: modules ## build and load the module on this machine (PARAMS="devices=4 ...")
 	insmod $(BUILD)/$(RELEASE)/lastline.ko $(PARAMS)

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Chooses measures and methods, and runs each on each.
+ */
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "bench.h"
+
+#define CHOICES_MAX	16
+#define NATIVE_BUDGET	200000000	/* ns for each figure on a real machine */
+#define AWAKE_NS	500000000	/* until its CPU runs as fast as it will */
+
+static const struct measure {
+	const char *name;
+	void (*run)(const struct method *method);
+	bool by_default;
+} measures[] = {
+	{ "cost", measure_cost, true },
+	{ "peek", measure_peek, true },
+	{ "bulk", measure_bulk, true },
+	{ "open", measure_open, true },
+	{ "poll", measure_poll, true },
+	{ "trip", measure_trip, true },
+	{ "wake", measure_wake, true },
+	{ "scale", measure_scale, false },
+};
+
+struct options options = {
+	.budget = 16000000,	/* enough where times are exact */
+	.sizes = { 1, 64, 512, 4096 },
+};
+
+static const char usage_text[] =
+	"usage: bench [OPTION]...\n"
+	"  --measure NAME  only this; may be repeated\n"
+	"  --method NAME   only this; may be repeated\n"
+	"  --size BYTES    of the lines; may be repeated\n"
+	"  --budget NS     time for each figure\n"
+	"  --native        a real machine: medians and percentiles, CPUs of one's own\n"
+	"  --hold COUNT    no measure: have so many readers open, of --channels N channels,\n"
+	"                  while 0 is written to the file --then PATH\n"
+	"  --list          name measures and methods\n"
+	"Prints one JSON object a line.\n";
+
+/* Names given on the command line; none means all. */
+struct choice {
+	const char *names[CHOICES_MAX];
+	unsigned int count;
+};
+
+static void choose(struct choice *choice, const char *name)
+{
+	CHECK(choice->count < CHOICES_MAX);
+	choice->names[choice->count++] = name;
+}
+
+static bool chosen(const struct choice *choice, const char *name, bool by_default)
+{
+	if (!choice->count)
+		return by_default;
+	for (unsigned int i = 0; i < choice->count; i++) {
+		if (!strcmp(choice->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+static void list(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(measures); i++)
+		printf("measure %s\n", measures[i].name);
+	for (unsigned int i = 0; methods[i]; i++)
+		printf("method %s\n", methods[i]->name);
+}
+
+/* The CPUs that this process may use, before it is pinned to one. */
+static void find_cpus(void)
+{
+	cpu_set_t set;
+
+	CHECK(!sched_getaffinity(0, sizeof(set), &set));
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &set) && options.cpu_count < ARRAY_SIZE(options.cpus))
+			options.cpus[options.cpu_count++] = cpu;
+	}
+}
+
+void pin(unsigned int place)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(options.cpus[place % options.cpu_count], &set);
+	CHECK(!sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* A thousand channels are more than usual. */
+static void raise_limits(void)
+{
+	struct rlimit files = { 65536, 65536 };
+	struct rlimit queues = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_MSGQUEUE, &queues);
+}
+
+/* For whoever counts the memory of it. */
+static void hold(const struct method *method, unsigned int count, unsigned int channel_count,
+		 const char *path)
+{
+	struct channel *channels = calloc(channel_count, sizeof(*channels));
+	struct end *ends = calloc(count, sizeof(*ends));
+	FILE *file = fopen(path, "w");
+
+	CHECK(channels && ends && file);
+	for (unsigned int i = 0; i < channel_count; i++)
+		CHECK(channel_create(&channels[i], method, i));
+	for (unsigned int i = 0; i < count; i++)
+		CHECK(end_open(&ends[i], &channels[i % channel_count], READER));
+	fputs("0\n", file);
+	fclose(file);
+	for (unsigned int i = 0; i < count; i++)
+		end_close(&ends[i]);
+	for (unsigned int i = 0; i < channel_count; i++)
+		channel_destroy(&channels[i]);
+	free(ends);
+	free(channels);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "measure", required_argument, NULL, 'm' },
+		{ "method", required_argument, NULL, 'w' },
+		{ "size", required_argument, NULL, 's' },
+		{ "budget", required_argument, NULL, 'b' },
+		{ "native", no_argument, NULL, 'n' },
+		{ "hold", required_argument, NULL, 'o' },
+		{ "channels", required_argument, NULL, 'c' },
+		{ "then", required_argument, NULL, 't' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{}
+	};
+	struct choice which = {}, how = {};
+	unsigned int sizes = 0, held = 0, channels = 1;
+	const char *then = "/dev/null";
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (option) {
+		case 'm':
+			choose(&which, optarg);
+			break;
+		case 'w':
+			choose(&how, optarg);
+			break;
+		case 's':
+			CHECK(sizes < ARRAY_SIZE(options.sizes) - 1);
+			options.sizes[sizes++] = strtoul(optarg, NULL, 0);
+			options.sizes[sizes] = 0;
+			break;
+		case 'b':
+			options.budget = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			options.native = true;
+			options.budget = NATIVE_BUDGET;
+			break;
+		case 'o':
+			held = strtoul(optarg, NULL, 0);
+			break;
+		case 'c':
+			channels = strtoul(optarg, NULL, 0);
+			break;
+		case 't':
+			then = optarg;
+			break;
+		case 'l':
+			list();
+			return 0;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		default:
+			fputs(usage_text, stderr);
+			return 2;
+		}
+	}
+
+	raise_limits();
+	for (unsigned int i = 0; held && methods[i]; i++) {
+		if (!chosen(&how, methods[i]->name, false))
+			continue;
+		hold(methods[i], held, channels, then);
+		return 0;
+	}
+
+	find_cpus();
+	pin(0);
+	for (uint64_t start = now(); options.native && now() - start < AWAKE_NS;)
+		;
+	for (unsigned int i = 0; i < ARRAY_SIZE(measures); i++) {
+		if (!chosen(&which, measures[i].name, measures[i].by_default))
+			continue;
+		for (unsigned int j = 0; methods[j]; j++) {
+			pin(0);
+			if (chosen(&how, methods[j]->name, true))
+				measures[i].run(methods[j]);
+		}
+	}
+	return 0;
+}
