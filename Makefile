@@ -6,6 +6,7 @@ BUILD := $(CURDIR)/build
 # The kernel to build for: the running one where its headers are installed.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(VM_KDIR))
 PREFIX ?= /usr/local
+UDEVDIR ?= /etc/udev/rules.d
 DESTDIR ?=
 
 # The kernel of the virtual machine; known once "make setup" has been there.
@@ -74,11 +75,16 @@ unload: ## unload it
 	rmmod lastline
 
 .PHONY: install
-install: modules ## install module, header and ABI description
+install: modules ## install module, header, udev rule and ABI description
 	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) modules_install \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	install -D -m 0644 module/uapi/linux/lastline.h $(DESTDIR)$(PREFIX)/include/linux/lastline.h
+	install -d $(DESTDIR)$(PREFIX)/include/linux
+	# As the kernel's own "make headers_install" does, for programs in C90.
+	sed 's/^static inline /static __inline__ /' module/uapi/linux/lastline.h \
+		>$(DESTDIR)$(PREFIX)/include/linux/lastline.h
+	install -D -m 0644 userspace/udev/60-lastline.rules \
+		$(DESTDIR)$(UDEVDIR)/60-lastline.rules
 	install -D -m 0644 userspace/abi/sysfs-class-lastline \
 		$(DESTDIR)$(PREFIX)/share/doc/lastline/sysfs-class-lastline
 

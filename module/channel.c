@@ -1,56 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A channel's life. The list holds one reference to each channel, from
- * channel_create() to channel_remove_all(); the cdev holds another one, from
- * channel_add() until it is deleted and the last file is closed. The last
- * reference frees the channel with its slots.
+ * A channel's life. The table of channels holds one reference to each, from
+ * channel_add() to channel_remove(); the cdev holds another one, from then until it
+ * is deleted and the last file is closed. The last reference frees the channel with
+ * its slots.
  *
- * The list is filled at load and emptied at unload, which the module loader
- * serialises, so it needs no lock.
+ * A channel that is removed while somebody has it open is the same for him but for
+ * channel_is_removed(). A new one may have its number by then.
  */
-#include <linux/list.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/wait_bit.h>
+#include <linux/xarray.h>
 
 #include "channel.h"
+#include "compat.h"
 
-static LIST_HEAD(channels);
-static atomic_t channels_alive = ATOMIC_INIT(0);	/* created and not yet freed */
+static struct class *device_class;
+static dev_t first_devt;
+static DEFINE_XARRAY_ALLOC(channels);	/* by number */
+static DEFINE_MUTEX(channels_lock);	/* for all changes to it; outside channel->lock */
+static atomic_t channels_alive = ATOMIC_INIT(0);	/* made and not yet freed */
 
 static void channel_release(struct device *dev)
 {
 	struct channel *channel = dev_to_channel(dev);
 
 	vfree(channel->latest.map);
+	kfree(channel->name);
 	kfree(channel);
 	if (atomic_dec_and_test(&channels_alive))
 		wake_up_var(&channels_alive);
 }
 
+static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *umode,
+			     kuid_t *uid, kgid_t *gid)
+{
+	const struct channel *channel = dev_to_channel(dev);
+
+	if (umode)
+		*umode = channel->umode;
+	if (uid)
+		*uid = channel->uid;
+	if (gid)
+		*gid = channel->gid;
+	return NULL;
+}
+
+/* For a rule that makes /dev/lastline/NAME of it. */
+static int channel_uevent(compat_uevent_const struct device *dev, struct kobj_uevent_env *env)
+{
+	const struct channel *channel = dev_to_channel(dev);
+
+	if (!channel->name)
+		return 0;
+	return add_uevent_var(env, "LASTLINE_NAME=%s", channel->name);
+}
+
+static const struct device_type channel_type = {
+	.name = "channel",
+	.uevent = channel_uevent,
+	.devnode = channel_devnode,
+	.release = channel_release,
+};
+
 /**
- * channel_create - make a channel; nobody sees it yet
- * @devt:   its number
- * @traits: what it is like
- *
- * Return: 0 or a negative error.
+ * channels_init - where channels are to be made
+ * @class: their class
+ * @first: device number of channel 0, a minor of 0; LASTLINE_CHANNELS_MAX are ours
  */
-int channel_create(dev_t devt, const struct channel_traits *traits)
+void channels_init(struct class *class, dev_t first)
+{
+	device_class = class;
+	first_devt = first;
+}
+
+/* One that nobody sees yet. */
+static struct channel *create(const struct channel_traits *traits)
 {
 	struct channel *channel;
-	int ret;
 
 	channel = kzalloc(sizeof(*channel), GFP_KERNEL);
 	if (!channel)
-		return -ENOMEM;
+		return NULL;
 
 	atomic_inc(&channels_alive);
 	device_initialize(&channel->dev);
-	channel->dev.class = traits->class;
-	channel->dev.devt = devt;
-	channel->dev.release = channel_release;
+	channel->dev.class = device_class;
+	channel->dev.type = &channel_type;
 	/* There is nothing to suspend; it spares the attributes. */
 	device_set_pm_not_required(&channel->dev);
 	cdev_init(&channel->cdev, traits->fops);
@@ -58,34 +98,154 @@ int channel_create(dev_t devt, const struct channel_traits *traits)
 	latest_init(&channel->latest, traits->line_max);
 	init_waitqueue_head(&channel->wait);
 	mutex_init(&channel->lock);
+	channel->mode = traits->mode;
+	channel->umode = traits->umode;
+	channel->uid = traits->uid;
+	channel->gid = traits->gid;
+	if (!traits->name)
+		return channel;
+	channel->name = kstrdup(traits->name, GFP_KERNEL);
+	if (channel->name)
+		return channel;
+	put_device(&channel->dev);
+	return NULL;
+}
 
-	ret = dev_set_name(&channel->dev, "lastline%u", MINOR(devt));
-	if (ret) {
-		put_device(&channel->dev);
-		return ret;
+static struct channel *find(const char *name)
+{
+	struct channel *channel;
+	unsigned long number;
+
+	lockdep_assert_held(&channels_lock);
+	xa_for_each(&channels, number, channel) {
+		if (channel->name && !strcmp(channel->name, name))
+			return channel;
 	}
-	list_add_tail(&channel->node, &channels);
-	return 0;
+	return NULL;
+}
+
+/* Puts it into the table. Returns its number. */
+static int enter(struct channel *channel, int number)
+{
+	u32 free;
+	int ret;
+
+	if (channel->name && find(channel->name))
+		return -EEXIST;
+	if (number >= 0) {
+		ret = xa_insert(&channels, number, channel, GFP_KERNEL);
+		if (ret)
+			return ret == -EBUSY ? -EEXIST : ret;
+		return number;
+	}
+	ret = xa_alloc(&channels, &free, channel, XA_LIMIT(0, LASTLINE_CHANNELS_MAX - 1),
+		       GFP_KERNEL);
+	if (ret)
+		return ret == -EBUSY ? -ENOSPC : ret;
+	return free;
+}
+
+/* Gives it its number, its directory in sysfs and its node. */
+static int show(struct channel *channel, int number)
+{
+	int ret;
+
+	channel->dev.devt = MKDEV(MAJOR(first_devt), number);
+	ret = dev_set_name(&channel->dev, "lastline%d", number);
+	if (ret)
+		return ret;
+	return cdev_device_add(&channel->cdev, &channel->dev);
 }
 
 /**
- * channel_add_all - make the nodes of all channels
+ * channel_add - make a channel
+ * @traits: what it is to be like
  *
- * Each can be opened from here on.
- *
- * Return: 0 or a negative error.
+ * Return: its number, -EEXIST if that or the name are taken, -ENOSPC if all numbers
+ * are, or another error.
  */
-int channel_add_all(void)
+int channel_add(const struct channel_traits *traits)
 {
 	struct channel *channel;
-	int ret;
+	int number, ret;
 
-	list_for_each_entry(channel, &channels, node) {
-		ret = cdev_device_add(&channel->cdev, &channel->dev);
-		if (ret)
-			return ret;
+	channel = create(traits);
+	if (!channel)
+		return -ENOMEM;
+
+	mutex_lock(&channels_lock);
+	number = enter(channel, traits->number);
+	if (number >= 0) {
+		ret = show(channel, number);
+		if (ret) {
+			xa_erase(&channels, number);
+			number = ret;
+		}
 	}
-	return 0;
+	mutex_unlock(&channels_lock);
+	if (number < 0)
+		put_device(&channel->dev);
+	return number;
+}
+
+/* From here on nothing but an error comes from it, and nobody sleeps for more. */
+static void retire(struct channel *channel)
+{
+	mutex_lock(&channel->lock);
+	WRITE_ONCE(channel->removed, true);
+	if (channel->latest.map)
+		WRITE_ONCE(channel->latest.map->flags, LASTLINE_MAP_REMOVED);
+	mutex_unlock(&channel->lock);
+
+	/* (E) between @removed and who waits; pairs with (F). */
+	smp_mb();
+	__wake_up(&channel->wait, TASK_INTERRUPTIBLE, 0, poll_to_key(EPOLLHUP | EPOLLERR));
+	kill_fasync(&channel->fasync, SIGIO, POLL_HUP);
+}
+
+static void remove(struct channel *channel)
+{
+	lockdep_assert_held(&channels_lock);
+	retire(channel);
+	cdev_device_del(&channel->cdev, &channel->dev);
+	put_device(&channel->dev);
+}
+
+/**
+ * channel_remove - take a channel out of the world
+ * @number: its number, which is free afterwards
+ *
+ * Return: 0, or -ENODEV if there is no such channel.
+ */
+int channel_remove(unsigned long number)
+{
+	struct channel *channel;
+
+	mutex_lock(&channels_lock);
+	channel = xa_erase(&channels, number);
+	if (channel)
+		remove(channel);
+	mutex_unlock(&channels_lock);
+	return channel ? 0 : -ENODEV;
+}
+
+/**
+ * channel_find - look a channel up by name
+ * @name: its name
+ *
+ * Return: its number, or -ENODEV if no channel has that name.
+ */
+int channel_find(const char *name)
+{
+	const struct channel *channel;
+	int ret = -ENODEV;
+
+	mutex_lock(&channels_lock);
+	channel = find(name);
+	if (channel)
+		ret = channel_minor(channel);
+	mutex_unlock(&channels_lock);
+	return ret;
 }
 
 /**
@@ -98,14 +258,15 @@ int channel_add_all(void)
  */
 void channel_remove_all(void)
 {
-	struct channel *channel, *next;
+	struct channel *channel;
+	unsigned long number;
 
-	list_for_each_entry_safe(channel, next, &channels, node) {
-		list_del(&channel->node);
-		if (device_is_registered(&channel->dev))
-			cdev_device_del(&channel->cdev, &channel->dev);
-		put_device(&channel->dev);
+	mutex_lock(&channels_lock);
+	xa_for_each(&channels, number, channel) {
+		xa_erase(&channels, number);
+		remove(channel);
 	}
+	mutex_unlock(&channels_lock);
 	wait_var_event(&channels_alive, !atomic_read(&channels_alive));
 }
 
@@ -133,11 +294,27 @@ static void count_files(struct channel *channel, fmode_t mode, int change)
 		WRITE_ONCE(channel->readers, channel->readers + change);
 }
 
-/* Wakes who polls the attribute in sysfs. */
+/* Wakes who polls the attribute in sysfs, if it is still there. */
 static void notify_readers(struct channel *channel, fmode_t mode)
 {
-	if (mode & FMODE_READ)
+	lockdep_assert_held(&channel->lock);
+	if (mode & FMODE_READ && !channel->removed)
 		sysfs_notify(&channel->dev.kobj, NULL, "readers");
+}
+
+static int add_file(struct channel *channel, fmode_t mode)
+{
+	int ret;
+
+	/* Whoever opens it may have found the node just before it went. */
+	if (channel->removed)
+		return -ENODEV;
+	ret = attach_slots(channel);
+	if (ret)
+		return ret;
+	count_files(channel, mode, 1);
+	notify_readers(channel, mode);
+	return 0;
 }
 
 /**
@@ -145,19 +322,16 @@ static void notify_readers(struct channel *channel, fmode_t mode)
  * @channel: the channel
  * @mode:    what the file can do
  *
- * Return: 0, or -ENOMEM if there is no memory for the slots.
+ * Return: 0, -ENODEV if it was removed, or -ENOMEM if there is no memory for the
+ * slots.
  */
 int channel_open(struct channel *channel, fmode_t mode)
 {
 	int ret;
 
 	mutex_lock(&channel->lock);
-	ret = attach_slots(channel);
-	if (!ret)
-		count_files(channel, mode, 1);
+	ret = add_file(channel, mode);
 	mutex_unlock(&channel->lock);
-	if (!ret)
-		notify_readers(channel, mode);
 	return ret;
 }
 
@@ -170,8 +344,8 @@ void channel_close(struct channel *channel, fmode_t mode)
 {
 	mutex_lock(&channel->lock);
 	count_files(channel, mode, -1);
-	mutex_unlock(&channel->lock);
 	notify_readers(channel, mode);
+	mutex_unlock(&channel->lock);
 }
 
 /**

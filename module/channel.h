@@ -6,8 +6,8 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
-#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 
 #include "latest.h"
@@ -17,7 +17,12 @@
  * @dev:      the device in sysfs; its reference count is the channel's life
  * @cdev:     the character device; holds a reference to @dev, and each open
  *            file holds one to it
- * @node:     in the list of all channels
+ * @name:     or NULL; constant
+ * @uid:      owner of the node; constant, as the next three
+ * @gid:      its group
+ * @umode:    its permissions
+ * @mode:     LASTLINE_MODE_*
+ * @removed:  is its number free again? Looked at without @lock
  * @lock:     see below
  * @readers:  open files that can read; read without @lock
  * @writers:  open files that can write; read without @lock
@@ -29,14 +34,23 @@
 struct channel {
 	struct device dev;
 	struct cdev cdev;
-	struct list_head node;
+	const char *name;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t umode;
+	u8 mode;
 
-	/* Protects the two counts, and the attaching of slots to @latest. */
+	bool removed;
+
+	/*
+	 * Protects @removed, the two counts, what is told of them in sysfs, and the
+	 * attaching of slots to @latest.
+	 */
 	struct mutex lock;
 	unsigned int readers;
 	unsigned int writers;
 
-	/* One cache line for all that a writer needs, and that a sleeper changes. */
+	/* What writers and sleepers change, on one cache line; who only reads needs none of it. */
 	struct latest latest ____cacheline_aligned_in_smp;
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
@@ -51,6 +65,17 @@ static inline struct channel *dev_to_channel(const struct device *dev)
 static inline unsigned int channel_minor(const struct channel *channel)
 {
 	return MINOR(channel->dev.devt);
+}
+
+/**
+ * channel_is_removed - is it gone for all but those who have it open?
+ * @channel: the channel
+ *
+ * Return: true if it was removed.
+ */
+static inline bool channel_is_removed(const struct channel *channel)
+{
+	return READ_ONCE(channel->removed);
 }
 
 /**
@@ -69,18 +94,30 @@ static inline u64 channel_generation(const struct channel *channel)
 
 /**
  * struct channel_traits - what a new channel is like
- * @class:    its device class
+ * @number:   N of /dev/lastlineN, or -1 for the lowest that is free
  * @fops:     its file operations
+ * @mode:     LASTLINE_MODE_*
  * @line_max: longest line in bytes
+ * @name:     or NULL
+ * @umode:    permissions of the node
+ * @uid:      its owner
+ * @gid:      its group
  */
 struct channel_traits {
-	struct class *class;
+	int number;
 	const struct file_operations *fops;
+	u8 mode;
 	u32 line_max;
+	const char *name;
+	umode_t umode;
+	kuid_t uid;
+	kgid_t gid;
 };
 
-int channel_create(dev_t devt, const struct channel_traits *traits);
-int channel_add_all(void);
+void channels_init(struct class *class, dev_t first);
+int channel_add(const struct channel_traits *traits);
+int channel_remove(unsigned long number);
+int channel_find(const char *name);
 void channel_remove_all(void);
 
 int channel_open(struct channel *channel, fmode_t mode);

@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/fs.h>
+#include <linux/instrumented.h>
 #include <linux/sched.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
@@ -26,16 +27,29 @@
 #define user_backed_iter	iter_is_iovec
 #endif
 
+/* 6.1 split it, so that KMSAN sees what was copied. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define instrument_copy_from_user_before		instrument_copy_from_user
+#define instrument_copy_from_user_after(to, from, n, left)	((void)(left))
+#endif
+
 /* 6.1 lets the freezer pass by who sleeps; before, it woke him by a pretended signal. */
 #ifndef TASK_FREEZABLE
 #define TASK_FREEZABLE		0
 #endif
 
-/* 6.2 made the device constant for a class's devnode(). */
+/* 6.2 made the device constant for devnode(). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define compat_devnode_const
 #else
 #define compat_devnode_const	const
+#endif
+
+/* 6.3 made it constant for uevent(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define compat_uevent_const
+#else
+#define compat_uevent_const	const
 #endif
 
 /* 6.3 gave the flags of an area functions. */

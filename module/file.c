@@ -112,24 +112,22 @@ static bool is_behind(const struct lastline_file *file, u64 generation)
 	return generation != READ_ONCE(file->seen);
 }
 
+static __always_inline bool is_removed(const struct lastline_file *file)
+{
+	return unlikely(channel_is_removed(file->channel));
+}
+
 /*
  * Is it worth a look whether a read gets something now? Without @lock, for one who
  * then looks with it, or who has joined the queue: whoever makes it so wakes him.
  */
 static __always_inline bool is_worth_a_look(const struct lastline_file *file)
 {
-	return is_behind(file, latest_generation(file->map)) || remaining(file);
-}
-
-/* Would a read get something now? */
-static bool is_readable(struct lastline_file *file)
-{
-	bool readable;
-
-	spin_lock(&file->lock);
-	readable = remaining(file) || is_behind(file, latest_generation(file->map));
-	spin_unlock(&file->lock);
-	return readable;
+	if (is_behind(file, latest_generation(file->map)))
+		return true;
+	/* (G) pairs with (H) in settle(). */
+	smp_rmb();
+	return remaining(file);
 }
 
 /* This file took @line. */
@@ -178,7 +176,8 @@ static __always_inline ssize_t read_latest(struct lastline_file *file,
 		return 0;
 	if (!is_behind(file, line.generation))
 		return -EAGAIN;
-	if (line.length > to->len)
+	/* Too long, or none, which wraps around. */
+	if (line.length - 1 >= to->len)
 		return 0;
 	/* Races with a writer on purpose; latest_intact() tells. */
 	if (!data_race(usermem_write(to, line.data, line.length)))
@@ -258,7 +257,19 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 	spin_unlock(&latest->lock);
 }
 
-/* Copies what a read should get into a private buffer. */
+/* There is nothing to be had of @generation, or of any before it. */
+static void pass(struct lastline_file *file, u64 generation)
+{
+	lockdep_assert_held(&file->lock);
+	file->turn++;
+	file->passed = generation;
+	WRITE_ONCE(file->seen, generation);
+}
+
+/*
+ * Copies what a read should get into a private buffer. A line that was cleared away
+ * counts as seen.
+ */
 static int draw_up(struct lastline_file *file, struct draft *draft)
 {
 	int ret = 0;
@@ -273,6 +284,10 @@ static int draw_up(struct lastline_file *file, struct draft *draft)
 	} else if (is_behind(file, latest_generation(file->map))) {
 		draw_latest(&file->channel->latest, draft);
 		draft->len = draft->line.length;
+		if (!draft->len) {
+			pass(file, draft->line.generation);
+			ret = -EAGAIN;
+		}
 	} else {
 		ret = -EAGAIN;
 	}
@@ -294,12 +309,18 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
 	if (settled && draft->remainder) {
 		advance(file, delivered);
 	} else if (settled) {
-		take(file, &draft->line);
 		if (delivered < draft->len) {
 			swap(file->remainder.buf, draft->buf);
 			file->remainder.next = file->remainder.buf + delivered;
 			WRITE_ONCE(file->remainder.left, draft->len - delivered);
+			/*
+			 * (H) pairs with (G): whoever sees that the line was taken
+			 * also sees that something remains of it. Nobody wakes him
+			 * for that.
+			 */
+			smp_wmb();
 		}
+		take(file, &draft->line);
 	}
 	spin_unlock(&file->lock);
 	return settled;
@@ -329,6 +350,7 @@ static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
 			continue;
 		}
 		len = min_t(size_t, to.len, draft.len);
+		might_fault();
 		ret = -EFAULT;
 		if (!usermem_write(&to, draft.buf, len))
 			break;
@@ -351,6 +373,8 @@ static __always_inline ssize_t read_now(struct lastline_file *file, const struct
 {
 	ssize_t ret = -EAGAIN;
 
+	if (is_removed(file))
+		return -ENODEV;
 	if (is_worth_a_look(file))
 		ret = read_fast(file, to);
 	if (likely(ret > 0))
@@ -360,34 +384,47 @@ static __always_inline ssize_t read_now(struct lastline_file *file, const struct
 	return ret ? ret : read_slow(file, *to);
 }
 
-/*
- * Sleeps until there is a line, and reads it. It stays on the wait queue for all of
- * that: less work than to leave the queue at each wake-up, before the read.
- */
-static noinline ssize_t read_later(struct lastline_file *file, struct usermem to)
+/* Sleeps until a read may get something, or an error. */
+static int wait_for_line(struct lastline_file *file, unsigned int state)
 {
 	struct channel *channel = file->channel;
 	DECLARE_WAITQUEUE(wait, current);
-	ssize_t ret = -EAGAIN;
+	int ret = 0;
 
 	add_wait_queue(&channel->wait, &wait);
 	atomic_inc(&channel->sleepers);
-	do {
+	for (;;) {
 		/* (F) has the full barrier; see channel_wake_readers(). */
-		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (is_worth_a_look(file)) {
-			__set_current_state(TASK_RUNNING);
-			ret = read_now(file, &to);
-		} else if (signal_pending(current)) {
+		set_current_state(state);
+		if (is_worth_a_look(file) || is_removed(file))
+			break;
+		if (signal_pending(current)) {
 			ret = -ERESTARTSYS;
-		} else {
-			trace_wait(channel, READ_ONCE(file->seen));
-			schedule();
+			break;
 		}
-	} while (ret == -EAGAIN);
+		trace_wait(channel, READ_ONCE(file->seen));
+		schedule();
+	}
 	__set_current_state(TASK_RUNNING);
 	atomic_dec(&channel->sleepers);
 	remove_wait_queue(&channel->wait, &wait);
+	return ret;
+}
+
+/* Sleeps until there is a line, and reads it. */
+static noinline ssize_t read_later(struct lastline_file *file, struct usermem to)
+{
+	unsigned int state = TASK_INTERRUPTIBLE;
+	ssize_t ret;
+
+	/* Who fills a pipe holds its mutex: others that want it could not freeze. */
+	if (usermem_is_atomic(&to))
+		state |= TASK_FREEZABLE;
+	do {
+		ret = wait_for_line(file, state);
+		if (!ret)
+			ret = read_now(file, &to);
+	} while (ret == -EAGAIN);
 	return ret;
 }
 
@@ -441,7 +478,7 @@ static __always_inline bool write_fast(struct lastline_file *file,
 	struct latest *latest = &channel->latest;
 	struct lastline_slot *slot;
 	u32 searched, start = 0;
-	bool done;
+	bool read, done = false;
 
 	/*
 	 * Another thread may be changing the unfinished line right now; then the
@@ -453,9 +490,9 @@ static __always_inline bool write_fast(struct lastline_file *file,
 	spin_lock(&latest->lock);
 	slot = latest_begin(latest);
 	pagefault_disable();
-	done = usermem_read_line(from, from->len - len, slot->data, len, &searched);
+	read = usermem_read_line(from, from->len - len, slot->data, len, &searched);
 	pagefault_enable();
-	if (done) {
+	if (read) {
 		if (searched)
 			start = splitter_line_start(slot->data, searched);
 		done = whole || start;
@@ -463,7 +500,7 @@ static __always_inline bool write_fast(struct lastline_file *file,
 	if (done)
 		publish(channel, slot, start, len - start);
 	else
-		latest_abort(slot, len);
+		latest_abort(slot, read ? len : searched);
 	spin_unlock(&latest->lock);
 
 	if (done)
@@ -571,6 +608,8 @@ static __always_inline ssize_t write_bytes(struct lastline_file *file,
 	bool done;
 	int ret;
 
+	if (is_removed(file))
+		return -ENODEV;
 	/* One comparison sorts out both 0 and what is larger than any line. */
 	if (likely(from->len - 1 < file->channel->latest.line_max))
 		done = write_fast(file, from, from->len, true);
@@ -603,6 +642,91 @@ static ssize_t lastline_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 	return write_bytes(iocb->ki_filp->private_data, &from);
 }
 
+/* A record that lies in kernel memory. */
+static void publish_record(struct lastline_file *file, const char *data, u32 len)
+{
+	spin_lock(&file->lock);
+	publish_joined(file, 0, data, len);
+	spin_unlock(&file->lock);
+	channel_wake(file->channel);
+}
+
+static int write_record_slow(struct lastline_file *file, const struct usermem *from)
+{
+	char *data;
+
+	data = alloc_buffer(file, from->len);
+	if (!data)
+		return -ENOMEM;
+	if (!usermem_read_all(from, data)) {
+		kvfree(data);
+		return -EFAULT;
+	}
+	publish_record(file, data, from->len);
+	kvfree(data);
+	return 0;
+}
+
+/* The user's memory is there: straight into a slot. */
+static bool write_record_fast(struct lastline_file *file, const struct usermem *from)
+{
+	struct channel *channel = file->channel;
+	struct latest *latest = &channel->latest;
+	struct lastline_slot *slot;
+	bool done;
+
+	spin_lock(&latest->lock);
+	slot = latest_begin(latest);
+	pagefault_disable();
+	done = usermem_read_all(from, slot->data);
+	pagefault_enable();
+	if (done)
+		publish(channel, slot, 0, from->len);
+	else
+		latest_abort(slot, from->len);
+	spin_unlock(&latest->lock);
+
+	if (done)
+		channel_wake(channel);
+	return done;
+}
+
+/* In record mode a write is what is published, whole. */
+static ssize_t write_record(struct lastline_file *file, const struct usermem *from)
+{
+	int ret;
+
+	if (is_removed(file))
+		return -ENODEV;
+	if (!from->len)
+		return 0;
+	if (from->len > file->channel->latest.line_max)
+		return -EMSGSIZE;
+	if (!write_record_fast(file, from)) {
+		ret = write_record_slow(file, from);
+		if (ret)
+			return ret;
+	}
+	if (from->iter)
+		iov_iter_advance(from->iter, from->len);
+	return from->len;
+}
+
+static ssize_t lastline_write_record(struct file *filp, const char __user *buf, size_t len,
+				     loff_t *pos)
+{
+	const struct usermem from = { .buf = (char __user *)buf, .len = len };
+
+	return write_record(filp->private_data, &from);
+}
+
+static ssize_t lastline_write_record_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	const struct usermem from = { .iter = iter, .len = iov_iter_count(iter) };
+
+	return write_record(iocb->ki_filp->private_data, &from);
+}
+
 /*
  * Publishes the unfinished line, if there is one, with a newline. One of line_max
  * bytes has no room for that.
@@ -613,6 +737,8 @@ static int finish_line(struct lastline_file *file)
 	bool published = false;
 	int ret = 0;
 
+	if (is_removed(file))
+		return -ENODEV;
 	spin_lock(&file->lock);
 	if (splitter->len == file->channel->latest.line_max) {
 		ret = -EMSGSIZE;
@@ -637,6 +763,53 @@ static int lastline_fsync(struct file *filp, loff_t start, loff_t end, int datas
  * The rest
  */
 
+/* The latest line without its bytes. */
+static struct latest_line look(struct latest *latest)
+{
+	struct latest_line line;
+	int i;
+
+	for (i = 0; i < LAPPED_MAX; i++) {
+		line = latest_take(latest->map);
+		if (latest_intact(&line))
+			return line;
+	}
+	spin_lock(&latest->lock);
+	line = latest_take(latest->map);
+	spin_unlock(&latest->lock);
+	return line;
+}
+
+/* Would a read get something now? */
+static bool is_readable(struct lastline_file *file)
+{
+	struct latest_line line;
+	bool readable = true;
+
+	spin_lock(&file->lock);
+	if (!remaining(file)) {
+		line = latest_take(file->map);
+		/* Not if it was cleared away; one that was overwritten is followed by another. */
+		readable = is_behind(file, line.generation) &&
+			   (line.length || !latest_intact(&line));
+	}
+	spin_unlock(&file->lock);
+	return readable;
+}
+
+/* The length of the line that a read would get now, in bytes. */
+static int readable_bytes(struct lastline_file *file)
+{
+	int bytes;
+
+	spin_lock(&file->lock);
+	bytes = remaining(file);
+	if (!bytes && is_behind(file, latest_generation(file->map)))
+		bytes = look(&file->channel->latest).length;
+	spin_unlock(&file->lock);
+	return bytes;
+}
+
 static __poll_t lastline_poll(struct file *filp, poll_table *wait)
 {
 	struct lastline_file *file = filp->private_data;
@@ -645,9 +818,11 @@ static __poll_t lastline_poll(struct file *filp, poll_table *wait)
 	poll_wait(filp, &file->channel->wait, wait);
 	/*
 	 * (F) Between our joining the queue and our look at the generation, see
-	 * channel_wake().
+	 * channel_wake_readers().
 	 */
 	smp_mb();
+	if (is_removed(file))
+		return EPOLLHUP | EPOLLERR;
 	if (filp->f_mode & FMODE_READ && is_readable(file))
 		events |= EPOLLIN | EPOLLRDNORM;
 	return events;
@@ -656,14 +831,20 @@ static __poll_t lastline_poll(struct file *filp, poll_table *wait)
 static int lastline_fasync(int fd, struct file *filp, int on)
 {
 	struct lastline_file *file = filp->private_data;
+	int ret;
 
-	return fasync_helper(fd, filp, on, &file->channel->fasync);
+	ret = fasync_helper(fd, filp, on, &file->channel->fasync);
+	/* (F) Between that and the next look at the generation, see channel_wake(). */
+	smp_mb();
+	return ret;
 }
 
 static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 {
 	struct lastline_file *file = filp->private_data;
 
+	if (is_removed(file))
+		return -ENODEV;
 	/* So that tools take it for the stream that it is. */
 	if (whence == SEEK_CUR)
 		return -ESPIPE;
@@ -673,12 +854,10 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 	spin_lock(&file->lock);
 	file->turn++;
 	WRITE_ONCE(file->remainder.left, 0);
-	if (whence == SEEK_END) {
-		file->passed = latest_generation(file->map);
-		WRITE_ONCE(file->seen, file->passed);
-	} else {
+	if (whence == SEEK_END)
+		pass(file, latest_generation(file->map));
+	else
 		WRITE_ONCE(file->seen, 0);
-	}
 	spin_unlock(&file->lock);
 
 	/* No news for others, but threads may wait with this very file. */
@@ -697,6 +876,8 @@ static int lastline_mmap(struct file *filp, struct vm_area_struct *vma)
 	struct lastline_file *file = filp->private_data;
 	struct latest *latest = &file->channel->latest;
 
+	if (is_removed(file))
+		return -ENODEV;
 	/* Its generations would tear where the machine has no 64-bit atomics. */
 	if (IS_ENABLED(CONFIG_GENERIC_ATOMIC64))
 		return -ENODEV;
@@ -718,36 +899,6 @@ static u64 to_realtime(u64 monotonic_ns)
 	return ktime_to_ns(ktime_mono_to_real(ns_to_ktime(monotonic_ns)));
 }
 
-/* The latest line without its bytes. */
-static struct latest_line look(struct latest *latest)
-{
-	struct latest_line line;
-	int i;
-
-	for (i = 0; i < LAPPED_MAX; i++) {
-		line = latest_take(latest->map);
-		if (latest_intact(&line))
-			return line;
-	}
-	spin_lock(&latest->lock);
-	line = latest_take(latest->map);
-	spin_unlock(&latest->lock);
-	return line;
-}
-
-/* The length of the line that a read would get now, in bytes. */
-static int readable_bytes(struct lastline_file *file)
-{
-	int bytes;
-
-	spin_lock(&file->lock);
-	bytes = remaining(file);
-	if (!bytes && is_behind(file, latest_generation(file->map)))
-		bytes = look(&file->channel->latest).length;
-	spin_unlock(&file->lock);
-	return bytes;
-}
-
 static int get_info(struct lastline_file *file, void __user *to)
 {
 	struct channel *channel = file->channel;
@@ -758,6 +909,8 @@ static int get_info(struct lastline_file *file, void __user *to)
 		.writers = READ_ONCE(channel->writers),
 		.sleepers = atomic_read(&channel->sleepers),
 		.map_size = latest_map_size(latest),
+		.number = channel_minor(channel),
+		.mode = channel->mode,
 	};
 	struct latest_line line;
 
@@ -780,16 +933,33 @@ static int get_taken(struct lastline_file *file, void __user *to)
 	return copy_to_user(to, &taken, sizeof(taken)) ? -EFAULT : 0;
 }
 
+static int clear(struct file *filp)
+{
+	struct lastline_file *file = filp->private_data;
+	struct latest *latest = &file->channel->latest;
+
+	if (!(filp->f_mode & FMODE_WRITE))
+		return -EBADF;
+	spin_lock(&latest->lock);
+	latest_clear(latest);
+	spin_unlock(&latest->lock);
+	return 0;
+}
+
 static long lastline_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct lastline_file *file = filp->private_data;
 	void __user *user = (void __user *)arg;
 
+	if (is_removed(file))
+		return -ENODEV;
 	switch (cmd) {
 	case LASTLINE_IOC_INFO:
 		return get_info(file, user);
 	case LASTLINE_IOC_TAKEN:
 		return get_taken(file, user);
+	case LASTLINE_IOC_CLEAR:
+		return clear(filp);
 	case FIONREAD:
 		return put_user(readable_bytes(file), (int __user *)user);
 	default:
@@ -867,22 +1037,33 @@ static int lastline_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-const struct file_operations lastline_fops = {
-	.owner = THIS_MODULE,
-	.open = lastline_open,
-	.flush = lastline_flush,
-	.release = lastline_release,
-	.read = lastline_read,
-	.write = lastline_write,
-	.read_iter = lastline_read_iter,
-	.write_iter = lastline_write_iter,
-	.splice_read = copy_splice_read,
-	.splice_write = iter_file_splice_write,
-	.poll = lastline_poll,
-	.mmap = lastline_mmap,
-	.llseek = lastline_llseek,
-	.fsync = lastline_fsync,
-	.fasync = lastline_fasync,
-	.unlocked_ioctl = lastline_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+/* What both modes have in common. */
+#define LASTLINE_FOPS						\
+	.owner = THIS_MODULE,					\
+	.open = lastline_open,					\
+	.flush = lastline_flush,				\
+	.release = lastline_release,				\
+	.read = lastline_read,					\
+	.read_iter = lastline_read_iter,			\
+	.splice_read = copy_splice_read,			\
+	.splice_write = iter_file_splice_write,			\
+	.poll = lastline_poll,					\
+	.mmap = lastline_mmap,					\
+	.llseek = lastline_llseek,				\
+	.fsync = lastline_fsync,				\
+	.fasync = lastline_fasync,				\
+	.unlocked_ioctl = lastline_ioctl,			\
+	.compat_ioctl = compat_ptr_ioctl
+
+const struct file_operations lastline_fops[] = {
+	[LASTLINE_MODE_LINE] = {
+		LASTLINE_FOPS,
+		.write = lastline_write,
+		.write_iter = lastline_write_iter,
+	},
+	[LASTLINE_MODE_RECORD] = {
+		LASTLINE_FOPS,
+		.write = lastline_write_record,
+		.write_iter = lastline_write_record_iter,
+	},
 };

@@ -4,7 +4,7 @@
 
 #include <linux/fs.h>
 
-/* What can be done with an open /dev/lastlineN. */
-extern const struct file_operations lastline_fops;
+/* What can be done with an open /dev/lastlineN, by LASTLINE_MODE_*. */
+extern const struct file_operations lastline_fops[];
 
 #endif /* LASTLINE_FILE_H */

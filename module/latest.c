@@ -28,6 +28,9 @@
  * it; it was never the slot of the latest line. Before the first publication slot 0
  * is empty and holds generation 0, as everything else says: no special case.
  *
+ * A line can be taken away: an empty one is published, and the other slots wiped.
+ * The generation goes on, for one that came back would make an old line intact.
+ *
  * Readers may have all of it mapped. So what stands behind a line is wiped when a
  * longer one was there, and what was copied for nothing is wiped at once.
  */
@@ -91,6 +94,13 @@ void latest_attach(struct latest *latest, void *map)
 	smp_store_release(&latest->map, head);
 }
 
+static void wipe(struct lastline_slot *slot, u32 length)
+{
+	memset(slot->data, 0, max(slot->offset + slot->length, length));
+	WRITE_ONCE(slot->offset, 0);
+	WRITE_ONCE(slot->length, 0);
+}
+
 /**
  * latest_abort - give up the open slot
  * @slot:   what latest_begin() gave
@@ -100,7 +110,34 @@ void latest_attach(struct latest *latest, void *map)
  */
 void latest_abort(struct lastline_slot *slot, u32 length)
 {
-	memset(slot->data, 0, max(slot->offset + slot->length, length));
-	WRITE_ONCE(slot->offset, 0);
-	WRITE_ONCE(slot->length, 0);
+	if (length)
+		wipe(slot, length);
+}
+
+static void clear_slot(struct lastline_slot *slot)
+{
+	atomic64_set(latest_atomic(&slot->generation), LASTLINE_MAP_FILLING);
+	/* (B), as in latest_begin() */
+	smp_wmb();
+	wipe(slot, 0);
+	WRITE_ONCE(slot->monotonic_ns, 0);
+}
+
+/**
+ * latest_clear - take the latest line away, and wipe all that was kept of others
+ * @latest: the slots
+ *
+ * The caller holds the lock of the slots.
+ */
+void latest_clear(struct latest *latest)
+{
+	u64 generation = latest_generation(latest->map);
+	u32 i;
+
+	/* Nothing was published yet, nor cleared since. */
+	if (!latest_slot(latest->map, generation)->length)
+		return;
+	generation = latest_publish(latest, latest_begin(latest), 0, 0, 0);
+	for (i = 1; i < LASTLINE_MAP_SLOTS; i++)
+		clear_slot(latest_slot(latest->map, generation + i));
 }

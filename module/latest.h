@@ -144,10 +144,10 @@ static inline bool latest_intact(const struct latest_line *line)
  * @map: the slots
  *
  * With the lock of the slots held the line stays. Without, the caller asks
- * latest_intact() both before it believes in @offset and @length, which might be of
- * two lines, and after it copied the bytes.
+ * latest_intact() both before it believes in @data and @length, which might be of two
+ * lines, and after it copied the bytes.
  *
- * Return: the line; its generation is 0 if nothing was published.
+ * Return: the line; its length is 0 if there is none.
  */
 static inline struct latest_line latest_take(const struct lastline_map *map)
 {
@@ -168,5 +168,6 @@ void latest_init(struct latest *latest, u32 line_max);
 size_t latest_map_size(const struct latest *latest);
 void latest_attach(struct latest *latest, void *map);
 void latest_abort(struct lastline_slot *slot, u32 length);
+void latest_clear(struct latest *latest);
 
 #endif /* LASTLINE_LATEST_H */

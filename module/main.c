@@ -12,6 +12,7 @@
 
 #include "channel.h"
 #include "compat.h"
+#include "control.h"
 #include "file.h"
 #include "sysfs.h"
 
@@ -85,13 +86,6 @@ module_param_cb(mode, &ranged_ops, &mode, 0444);
 __MODULE_PARM_TYPE(mode, "octal");
 MODULE_PARM_DESC(mode, "permissions of the nodes, octal (default 0666)");
 
-static char *lastline_devnode(compat_devnode_const struct device *dev, umode_t *node_mode)
-{
-	if (node_mode)
-		*node_mode = mode.value;
-	return NULL;
-}
-
 static struct class *class;
 static dev_t first_devt;
 
@@ -101,41 +95,45 @@ static int create_class(void)
 	class = compat_class_create("lastline");
 	if (IS_ERR(class))
 		return PTR_ERR(class);
-	class->devnode = lastline_devnode;
 	class->dev_groups = lastline_groups;
 	return 0;
 }
 
-static int create_channels(void)
+static int add_channels(void)
 {
-	const struct channel_traits traits = {
-		.class = class,
-		.fops = &lastline_fops,
+	struct channel_traits traits = {
+		.fops = &lastline_fops[LASTLINE_MODE_LINE],
+		.mode = LASTLINE_MODE_LINE,
 		.line_max = line_max.value,
+		.umode = mode.value,
+		.uid = GLOBAL_ROOT_UID,
+		.gid = GLOBAL_ROOT_GID,
 	};
-	unsigned int i;
 	int ret;
 
-	for (i = 0; i < devices.value; i++) {
-		ret = channel_create(MKDEV(MAJOR(first_devt), i), &traits);
-		if (ret)
+	channels_init(class, first_devt);
+	for (; traits.number < devices.value; traits.number++) {
+		ret = channel_add(&traits);
+		if (ret < 0)
 			return ret;
 	}
-	/* Only now, so that a load seldom fails when a file is open already. */
-	return channel_add_all();
+	return 0;
 }
 
 static int __init lastline_init(void)
 {
 	int ret;
 
-	ret = alloc_chrdev_region(&first_devt, 0, devices.value, "lastline");
+	ret = alloc_chrdev_region(&first_devt, 0, LASTLINE_CHANNELS_MAX, "lastline");
 	if (ret)
 		return ret;
 	ret = create_class();
 	if (ret)
 		goto unregister_region;
-	ret = create_channels();
+	ret = add_channels();
+	if (ret)
+		goto remove_channels;
+	ret = control_register(line_max.value);
 	if (ret)
 		goto remove_channels;
 	return 0;
@@ -144,16 +142,17 @@ remove_channels:
 	channel_remove_all();
 	class_destroy(class);
 unregister_region:
-	unregister_chrdev_region(first_devt, devices.value);
+	unregister_chrdev_region(first_devt, LASTLINE_CHANNELS_MAX);
 	return ret;
 }
 module_init(lastline_init);
 
 static void __exit lastline_exit(void)
 {
+	control_unregister();
 	channel_remove_all();
 	class_destroy(class);
-	unregister_chrdev_region(first_devt, devices.value);
+	unregister_chrdev_region(first_devt, LASTLINE_CHANNELS_MAX);
 }
 module_exit(lastline_exit);
 

@@ -20,6 +20,25 @@ static ssize_t line_max_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(line_max);
 
+static ssize_t mode_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	static const char * const modes[] = {
+		[LASTLINE_MODE_LINE] = "line",
+		[LASTLINE_MODE_RECORD] = "record",
+	};
+
+	return sysfs_emit(buf, "%s\n", modes[dev_to_channel(dev)->mode]);
+}
+static DEVICE_ATTR_RO(mode);
+
+static ssize_t name_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	const char *name = dev_to_channel(dev)->name;
+
+	return sysfs_emit(buf, "%s\n", name ? name : "");
+}
+static DEVICE_ATTR_RO(name);
+
 static ssize_t readers_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
 {
@@ -37,6 +56,8 @@ static DEVICE_ATTR_RO(writers);
 static struct attribute *lastline_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_line_max.attr,
+	&dev_attr_mode.attr,
+	&dev_attr_name.attr,
 	&dev_attr_readers.attr,
 	&dev_attr_writers.attr,
 	NULL

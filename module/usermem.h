@@ -2,19 +2,20 @@
 /*
  * Copying between user memory and slots.
  *
- * The plain copies below take and leave slots by raw_copy_*_user(): the checks of
- * hardened usercopy walk the tree of vmalloc areas under a global lock, more work
- * than the copy of a short line. What they would check holds by construction: the
- * callers copy within line_max + 1 bytes of one slot.
+ * The plain copies below bypass the checks of hardened usercopy, which walk the tree
+ * of vmalloc areas under a global lock: more work than the copy of a short line. What
+ * they would check holds by construction: the callers copy within line_max + 1 bytes
+ * of one slot.
  *
- * Short lines go word by word. Below MEMCPY_MIN that is cheaper than the machine's
- * string instruction; and a line that is written has to be searched for newlines
- * anyway, so that its words are looked at while they pass.
+ * A line that is written has to be searched for newlines, so it goes word by word and
+ * is looked at on the way. To the user, short lines go word by word because below
+ * MEMCPY_MIN that is cheaper than the machine's string instruction.
  */
 #ifndef LASTLINE_USERMEM_H
 #define LASTLINE_USERMEM_H
 
 #include <linux/instrumented.h>
+#include <linux/kconfig.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -47,6 +48,29 @@ static inline bool usermem_read(const struct usermem *from, size_t skip, char *t
 	copied = copy_from_iter(to, len, from->iter);
 	iov_iter_revert(from->iter, skip + copied);
 	return copied == len;
+}
+
+/**
+ * usermem_read_all - copy all bytes, whatever they are
+ * @from: where they are
+ * @to:   where to
+ *
+ * Leaves an iterator where it was. Page faults may be disabled.
+ *
+ * Return: false if the bytes are not all there; @to is undefined then.
+ */
+static inline bool usermem_read_all(const struct usermem *from, char *to)
+{
+	unsigned long left;
+
+	if (from->iter)
+		return usermem_read(from, 0, to, from->len);
+	if (!access_ok(from->buf, from->len))
+		return false;
+	instrument_copy_from_user_before(to, from->buf, from->len);
+	left = raw_copy_from_user(to, from->buf, from->len);
+	instrument_copy_from_user_after(to, from->buf, from->len, left);
+	return !left;
 }
 
 #define WORD		sizeof(unsigned long)
@@ -85,8 +109,15 @@ static __always_inline bool read_words(const char __user *from, char *to, u32 le
 	unsigned long newlines;
 	char byte;
 
+	*searched = 0;
 	if (!user_read_access_begin(from, len))
 		return false;
+	/* First, or bytes would be copied in vain that nobody is to see. */
+	unsafe_get_user(byte, from + end, fault);
+	if (byte != '\n')
+		goto fault;
+	*searched = len;
+	to[end] = byte;
 	if (end >= BLOCK) {
 		const size_t final = end - BLOCK;
 
@@ -114,11 +145,9 @@ static __always_inline bool read_words(const char __user *from, char *to, u32 le
 				last = i + 1;
 		}
 	}
-	unsafe_get_user(byte, from + end, fault);
-	to[end] = byte;
 	user_read_access_end();
 	*searched = last;
-	return byte == '\n';
+	return true;
 
 fault:
 	user_read_access_end();
@@ -131,7 +160,8 @@ fault:
  * @skip:     bytes of @from to leave out
  * @to:       where to
  * @len:      how many, at least 1
- * @searched: gets an offset: behind it is no newline but the final byte
+ * @searched: gets an offset: behind it is no newline but the final byte. After a
+ *            failure, how many bytes of @to may have been written
  *
  * Leaves an iterator where it was. Page faults may be disabled.
  *
@@ -141,11 +171,14 @@ fault:
 static __always_inline bool usermem_read_line(const struct usermem *from, size_t skip,
 					      char *to, u32 len, u32 *searched)
 {
-	if (!from->iter)
+	if (!from->iter && IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
 		return read_words(from->buf + skip, to, len, searched);
 
+	*searched = len;
+	if (!usermem_read(from, skip, to, len) || to[len - 1] != '\n')
+		return false;
 	*searched = len - 1;
-	return usermem_read(from, skip, to, len) && to[len - 1] == '\n';
+	return true;
 }
 
 /* Copies the word at offset @i to the user. */
@@ -206,7 +239,7 @@ static __always_inline bool usermem_write(const struct usermem *to, const char *
 	size_t copied;
 
 	if (!to->iter) {
-		if (len < MEMCPY_MIN)
+		if (len < MEMCPY_MIN && IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
 			return write_words(to->buf, from, len);
 		if (!access_ok(to->buf, len))
 			return false;

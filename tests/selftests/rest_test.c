@@ -103,7 +103,8 @@ TEST_F(channel, info_tells_generation_limit_and_files)
 	EXPECT_EQ(0, after.sleepers);
 	EXPECT_LE(4 * after.line_max, after.map_size);
 	EXPECT_EQ(0, after.map_size % sysconf(_SC_PAGESIZE));
-	EXPECT_EQ(0, after.spare[0] | after.spare[1]);
+	EXPECT_EQ(LASTLINE_MODE_LINE, after.mode);
+	EXPECT_EQ(0, after.spare);
 	close(both);
 	EXPECT_EQ(before.readers, info_of(self->writer).readers);
 	EXPECT_EQ(before.writers, info_of(self->writer).writers);

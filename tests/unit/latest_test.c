@@ -486,13 +486,60 @@ TEST_F(latest, behind_a_shorter_line_is_zero)
 	}
 }
 
+/* Else its bytes, not known to the next line, would not be wiped behind that. */
+TEST_F(latest, a_slot_that_was_given_up_untouched_is_as_it_was)
+{
+	struct lastline_slot before, *slot;
+
+	publish_round(&self->latest, 3, 9);
+	slot = latest_slot(self->latest.map, latest_generation(self->latest.map) + 1);
+	before = *slot;
+	EXPECT_EQ(slot, abort_bytes(&self->latest, 0));
+	EXPECT_EQ(before.offset, slot->offset);
+	EXPECT_EQ(before.length, slot->length);
+	EXPECT_EQ(LASTLINE_MAP_FILLING, slot->generation);
+	publish_bytes(&self->latest, 0, 1);
+	EXPECT_TRUE(is_empty(&self->latest, slot, 1));
+}
+
+/* A line that was read before must not come back: the generation goes on. */
+TEST_F(latest, clearing_leaves_no_line_and_no_byte)
+{
+	struct latest_line line, old;
+	u32 i;
+
+	publish_round(&self->latest, 3, 9);
+	old = TAKE(&self->latest);
+	latest_clear(&self->latest);
+	line = TAKE(&self->latest);
+	EXPECT_EQ(old.generation + 1, line.generation);
+	EXPECT_EQ(0U, line.length);
+	EXPECT_EQ(0U, line.time_ns);
+	EXPECT_FALSE(latest_intact(&old));
+	for (i = 0; i < SLOTS; i++)
+		EXPECT_TRUE(is_empty(&self->latest, latest_slot(self->latest.map, i), 0));
+	publish(&self->latest, line.generation + 1);
+	line = TAKE(&self->latest);
+	EXPECT_TRUE(says(&line, old.generation + 2));
+}
+
+TEST_F(latest, clearing_when_there_is_no_line_changes_nothing)
+{
+	latest_clear(&self->latest);
+	EXPECT_EQ(0U, latest_generation(self->latest.map));
+	publish(&self->latest, 1);
+	latest_clear(&self->latest);
+	latest_clear(&self->latest);
+	EXPECT_EQ(2U, latest_generation(self->latest.map));
+}
+
 TEST_F(latest, a_slot_that_was_given_up_is_zero)
 {
 	const struct lastline_slot *slot;
 	u32 old_end, end;
 
 	for (old_end = 1; old_end <= LINE_MAX + 1; old_end++) {
-		for (end = 0; end <= LINE_MAX + 1; end++) {
+		for (end = 1; end <= LINE_MAX + 1; end++) {
 			publish_round(&self->latest, old_end / 2, old_end);
 			slot = abort_bytes(&self->latest, end);
 			ASSERT_TRUE(is_empty(&self->latest, slot, 0)) {

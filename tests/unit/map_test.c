@@ -76,7 +76,7 @@ TEST_F(map, the_structures_have_no_holes_and_one_size_everywhere)
 {
 	EXPECT_EQ(64U, sizeof(struct lastline_map));
 	EXPECT_EQ(8U, offsetof(struct lastline_map, version));
-	EXPECT_EQ(20U, offsetof(struct lastline_map, spare));
+	EXPECT_EQ(24U, offsetof(struct lastline_map, spare));
 	EXPECT_EQ(24U, sizeof(struct lastline_slot));
 	EXPECT_EQ(24U, offsetof(struct lastline_slot, data));
 }

@@ -117,10 +117,13 @@ static const char *read_complaint(char *from, u32 len, u32 to_align)
 		return "it does not tell whether the final byte is a newline";
 	if (user_memory.open)
 		return "user access stays open";
+	if (from[len - 1] != '\n') {
+		if (searched || to[0] != (char)~from[0] || to[len - 1] != (char)~from[len - 1])
+			return "something is copied of what does not end a line";
+		return NULL;
+	}
 	if (!is_copied())
 		return "not the bytes, or bytes around them";
-	if (from[len - 1] != '\n')
-		return NULL;
 	if (searched > len - 1)
 		return "more searched than there is before the final byte";
 	if (searched < start)

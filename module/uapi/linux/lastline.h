@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * The ABI of /dev/lastlineN: one channel per minor, which keeps the newest
- * line and nothing else.
+ * line and nothing else; and of /dev/lastline-control, which adds and removes
+ * channels.
  *
  * All structures have the same size and layout for 32-bit and 64-bit
  * programs. Spare fields read as zero. All generations count publications of
@@ -23,6 +24,13 @@
 #define LASTLINE_LINE_MAX_MIN	64		/* bytes, the newline included */
 #define LASTLINE_LINE_MAX_MAX	1048576		/* bytes, the newline included */
 
+#define LASTLINE_CHANNELS_MAX	4096		/* at a time; numbers are below it */
+#define LASTLINE_NAME_MAX	64		/* bytes of a name, its final 0 included */
+
+/* What a channel makes of a write. Since 1.0. */
+#define LASTLINE_MODE_LINE	0	/* lines end in a newline; the last one counts */
+#define LASTLINE_MODE_RECORD	1	/* each write is one record, whatever is in it */
+
 /**
  * struct lastline_info - a channel as it is now
  * @generation:   generation of the latest line
@@ -34,6 +42,8 @@
  *                here and in @readers
  * @sleepers:     threads asleep in a read of this channel
  * @map_size:     bytes to mmap() for the mapped view
+ * @number:       N of /dev/lastlineN
+ * @mode:         LASTLINE_MODE_LINE or LASTLINE_MODE_RECORD
  * @spare:        zero
  *
  * The fields are a snapshot; @generation and the two times belong together.
@@ -47,7 +57,9 @@ struct lastline_info {
 	__u32 writers;
 	__u32 sleepers;
 	__u64 map_size;
-	__u64 spare[2];
+	__u32 number;
+	__u32 mode;
+	__u64 spare;
 };
 
 /**
@@ -72,27 +84,71 @@ struct lastline_taken {
 };
 
 /*
- * Both work on any open file, and fail with EFAULT for a bad address. Anything
- * else but FIONREAD (int: bytes of one line that a read would get now) fails
- * with ENOTTY. Since 1.0.
+ * On an open channel. INFO and TAKEN work on any open file and fail with EFAULT for a
+ * bad address. CLEAR takes the latest line away, as if nothing had been published
+ * yet, and wipes its bytes; the generation goes on by one, and nobody is woken. It
+ * fails with EBADF unless the file can write. Anything else but FIONREAD (int: bytes
+ * of one line that a read would get now) fails with ENOTTY, and all of it with ENODEV
+ * when the channel was removed. Since 1.0.
  */
 #define LASTLINE_IOC_MAGIC	0xBE
 #define LASTLINE_IOC_INFO	_IOR(LASTLINE_IOC_MAGIC, 0x00, struct lastline_info)
 #define LASTLINE_IOC_TAKEN	_IOR(LASTLINE_IOC_MAGIC, 0x01, struct lastline_taken)
+#define LASTLINE_IOC_CLEAR	_IO(LASTLINE_IOC_MAGIC, 0x02)
+
+/**
+ * struct lastline_add - a channel to be made
+ * @number:      N of /dev/lastlineN, or -1 for the lowest that is free
+ * @mode:        LASTLINE_MODE_LINE or LASTLINE_MODE_RECORD
+ * @line_max:    longest line or record in bytes, 64 to 1048576; 0 for what the module
+ *               was loaded with
+ * @permissions: of the node, 0 to 0777
+ * @uid:         owner of the node, as the caller's user namespace numbers them
+ * @gid:         group of the node, likewise
+ * @name:        letters, digits, '.', '_', '-' and a final 0, not "." or ".."; no
+ *               other channel may have it. All 0: none
+ * @spare:       must be zero
+ */
+struct lastline_add {
+	__s32 number;
+	__u32 mode;
+	__u32 line_max;
+	__u32 permissions;
+	__u32 uid;
+	__u32 gid;
+	char name[LASTLINE_NAME_MAX];
+	__u64 spare[5];
+};
+
+/*
+ * On /dev/lastline-control, for CAP_SYS_ADMIN only (else EPERM). All return the number
+ * of the channel. ADD fails with EINVAL for a value out of range, EEXIST if number or
+ * name are taken, ENOSPC if there are LASTLINE_CHANNELS_MAX; REMOVE, whose argument
+ * is the number itself, and FIND, by name, with ENODEV if there is no such channel.
+ * Who has a removed channel open gets ENODEV from then on, EPOLLHUP and EPOLLERR from
+ * poll(), and SIGIO with POLL_HUP; its number is free again. Since 1.0.
+ */
+#define LASTLINE_CTL_ADD	_IOW(LASTLINE_IOC_MAGIC, 0x10, struct lastline_add)
+#define LASTLINE_CTL_REMOVE	_IO(LASTLINE_IOC_MAGIC, 0x11)
+#define LASTLINE_CTL_FIND	_IOW(LASTLINE_IOC_MAGIC, 0x12, char[LASTLINE_NAME_MAX])
 
 /*
  * The mapped view: mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, fd, 0) of an
  * open file that can read. It holds a struct lastline_map and, right behind it,
  * LASTLINE_MAP_SLOTS slots, map->stride bytes apart. The line of generation g lies
  * in slot g mod LASTLINE_MAP_SLOTS. Writable and executable mappings fail with
- * EPERM, other offsets and larger sizes with EINVAL. Since 1.0.
+ * EPERM (or EACCES, if the file cannot be written either), private ones, other
+ * offsets and larger sizes with EINVAL. Since 1.0.
  *
- * A mapping takes nothing: it counts neither as a read nor as a reader that
- * waits. When there is nothing new, sleep in poll() or read().
+ * A mapping takes nothing: for poll() and read() a line that was seen in it is still
+ * new. To sleep until a newer one comes, lseek(fd, 0, SEEK_END), look again whether
+ * the generation has moved, and only then poll(). A mapping keeps the file open, and
+ * with it what that file wrote of an unfinished line.
  */
 #define LASTLINE_MAP_VERSION	1	/* of all this */
 #define LASTLINE_MAP_SLOTS	4	/* a power of two, so that the modulo is a mask */
 #define LASTLINE_MAP_FILLING	(~0ULL)	/* no generation: a line is being written */
+#define LASTLINE_MAP_REMOVED	0x1	/* the channel was removed: no line will come */
 
 /**
  * struct lastline_map - the head of a mapped channel
@@ -101,6 +157,7 @@ struct lastline_taken {
  *              not go on
  * @stride:     bytes from one slot to the next
  * @line_max:   longest line in bytes, its newline included
+ * @flags:      LASTLINE_MAP_REMOVED or 0
  * @spare:      zero
  */
 struct lastline_map {
@@ -108,7 +165,8 @@ struct lastline_map {
 	__u32 version;
 	__u32 stride;
 	__u32 line_max;
-	__u32 spare[11];
+	__u32 flags;
+	__u32 spare[10];
 };
 
 /**
@@ -127,7 +185,8 @@ struct lastline_slot {
 	char data[];
 };
 
-#ifndef __KERNEL__
+/* Not for machines that would read a generation in two halves. */
+#if !defined(__KERNEL__) && __GCC_ATOMIC_LLONG_LOCK_FREE == 2
 
 /**
  * lastline_map_generation - the generation of the latest line
@@ -145,7 +204,7 @@ static inline __u64 lastline_map_generation(const struct lastline_map *map)
 /**
  * struct lastline_view - a line where it lies in the mapping
  * @data:       the line
- * @length:     its bytes, the newline included; 0 while nothing was published
+ * @length:     its bytes, the newline included; 0 while there is none
  * @generation: its generation
  * @slot:       the slot that it lies in
  */
@@ -197,12 +256,12 @@ static inline int lastline_map_look(const struct lastline_map *map, struct lastl
  * @map:        the mapping
  * @buf:        where to
  * @size:       room there; map->line_max bytes are always enough
- * @generation: if not NULL, gets the generation of the line, 0 if there is none
+ * @generation: if not NULL, gets the generation of the line
  *
  * Any number of threads may read one mapping. What @buf holds after an error is
  * undefined.
  *
- * Return: the length of the line, 0 while nothing was published, -EMSGSIZE if
+ * Return: the length of the line, 0 while there is none, -EMSGSIZE if
  * it is longer than @size, or -EAGAIN if it was overwritten meanwhile: try again,
  * or, after several times, read() from the file, which always succeeds.
  */
@@ -223,6 +282,6 @@ static inline int lastline_map_read(const struct lastline_map *map, void *buf, _
 	return view.length;
 }
 
-#endif /* __KERNEL__ */
+#endif /* !__KERNEL__ */
 
 #endif /* _UAPI_LINUX_LASTLINE_H */

@@ -111,6 +111,14 @@ static inline unsigned long raw_copy_to_user(void *to, const void *from, unsigne
 	return len - there;
 }
 
+static inline unsigned long raw_copy_from_user(void *to, const void *from, unsigned long len)
+{
+	size_t there = user_there(from, len);
+
+	memcpy(to, from, there);
+	return len - there;
+}
+
 static inline unsigned long copy_from_user(void *to, const void *from, unsigned long len)
 {
 	size_t there = access_ok(from, len) ? user_there(from, len) : 0;
