@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* read(2) and what sleeps in it */
+#include <stdatomic.h>
+
 #include "lastline_test.h"
 
 static ssize_t read_nowait(int fd, char *buf, size_t len)
@@ -8,6 +10,8 @@ static ssize_t read_nowait(int fd, char *buf, size_t len)
 
 	return preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
 }
+
+#define NIBBLES	4000	/* bytes that two threads share */
 
 /* A thread that reads once. */
 struct reading {
@@ -408,6 +412,66 @@ TEST_F(channel, threads_that_share_an_open_file_each_get_a_whole_line)
 	left = done == &first ? &second : &first;
 	EXPECT_STREQ("one\n", done->line);
 	EXPECT_STREQ("two\n", left->line);
+}
+
+struct nibbler {
+	int fd;
+	atomic_uint eaten;
+	pthread_t thread;
+};
+
+static bool nibble(struct nibbler *nibbler, int flags)
+{
+	char c;
+	struct iovec byte = { &c, 1 };
+
+	if (preadv2(nibbler->fd, &byte, 1, -1, flags) != 1)
+		return false;
+	atomic_fetch_add(&nibbler->eaten, 1);
+	return true;
+}
+
+static void *keep_nibbling(void *argument)
+{
+	struct nibbler *nibbler = argument;
+
+	while (nibble(nibbler, 0) && atomic_load(&nibbler->eaten) <= NIBBLES)
+		;
+	return NULL;
+}
+
+static bool all_eaten(struct nibbler *nibbler, unsigned int count)
+{
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		if (atomic_load(&nibbler->eaten) >= count)
+			return true;
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - begin.tv_sec <= PATIENCE_MS / 1000);
+	return false;
+}
+
+/* Nobody would wake the one that sleeps for what the other one left. */
+TEST_F(channel, no_thread_falls_asleep_while_another_one_leaves_it_the_rest_of_a_line)
+{
+	struct nibbler nibbler = { open_channel(O_RDONLY) };
+	unsigned int i;
+
+	lseek(nibbler.fd, 0, SEEK_END);
+	ASSERT_EQ(0, pthread_create(&nibbler.thread, NULL, keep_nibbling, &nibbler));
+	for (i = 2; i <= NIBBLES; i += 2) {
+		ASSERT_EQ(2, put(self->writer, "x\n"));
+		nibble(&nibbler, RWF_NOWAIT);
+		ASSERT_TRUE(all_eaten(&nibbler, i)) {
+			TH_LOG("%u bytes of %u", atomic_load(&nibbler.eaten), i);
+		}
+	}
+	put(self->writer, "x\n");
+	pthread_join(nibbler.thread, NULL);
+	close(nibbler.fd);
 }
 
 TEST_F(channel, a_thread_that_sleeps_holds_up_nothing_on_the_same_open_file)
