@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What libFuzzer hands to a fuzzer, taken from it as small numbers. */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include <linux/types.h>
+
+/* libFuzzer calls it for each input, by a name that is not of this style. */
+int fuzz_input(const unsigned char *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
+
+/**
+ * struct input - what is left of an input
+ * @next: the next byte
+ * @left: bytes from there on
+ */
+struct input {
+	const unsigned char *next;
+	size_t left;
+};
+
+/* The next byte; 0 when there is none, so that whatever began can end. */
+static inline u32 draw_byte(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->next++;
+}
+
+/* A number from 0 to @below - 1; @below is 256 at most. */
+static inline u32 draw(struct input *in, u32 below)
+{
+	return draw_byte(in) % below;
+}
+
+/* The same for any @below up to 65536. */
+static inline u32 draw_wide(struct input *in, u32 below)
+{
+	u32 high = draw_byte(in);
+
+	return (high << 8 | draw_byte(in)) % below;
+}
+
+/*
+ * A byte of a line. One in eight is a newline, which would else be too rare; those
+ * that are mistaken for it most easily are not among what becomes one.
+ */
+static inline char draw_text(struct input *in)
+{
+	u32 byte = draw_byte(in);
+
+	return byte >= 0x20 && byte < 0x40 ? '\n' : byte;
+}
+
+#endif /* FUZZ_FUZZ_H */

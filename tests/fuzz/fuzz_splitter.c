@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Several open files write to one channel, in the way of file.c: the fast path by
+ * usermem.h, all else by the splitter. After each call the published line and all
+ * unfinished lines must be those of a reference that looks at every byte.
+ *
+ * All memory is exactly as large as the contracts want it, so that the sanitizer
+ * sees one byte too many.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <linux/types.h>
+
+#include "fuzz.h"
+#include "usermem.h"
+
+#define FILES		3
+#define LINE_MAX_MOST	100
+#define WRITE_MOST	255	/* more than splitter_window() lets through */
+
+struct user_memory user_memory;
+
+/**
+ * struct channel - a channel, and what the reference knows of it
+ * @line_max:     longest line
+ * @first_look:   what the fast path tries first of a large write
+ * @slot:         room for line_max + 1 bytes
+ * @line:         the line published last
+ * @length:       of that
+ * @publications: lines published
+ */
+struct channel {
+	u32 line_max;
+	u32 first_look;
+	char *slot;
+	char line[LINE_MAX_MOST];
+	u32 length;
+	u32 publications;
+};
+
+static void publish(struct channel *channel, const char *line, u32 length)
+{
+	assert(length && length <= channel->line_max);
+	memcpy(channel->line, line, length);
+	channel->length = length;
+	channel->publications++;
+}
+
+/*
+ * The reference: what README says, byte by byte
+ */
+
+struct unfinished {
+	char bytes[LINE_MAX_MOST];
+	u32 len;
+};
+
+static int reference_write(struct channel *channel, struct unfinished *unfinished,
+			   const char *data, u32 len)
+{
+	u32 all_len = unfinished->len + len, line = 0, end = 0, i;
+	char all[LINE_MAX_MOST + WRITE_MOST];
+
+	memcpy(all, unfinished->bytes, unfinished->len);
+	memcpy(all + unfinished->len, data, len);
+	for (i = 0; i < all_len; i++) {
+		if (all[i] == '\n') {
+			line = end;
+			end = i + 1;
+		}
+	}
+	if (end - line > channel->line_max || all_len - end > channel->line_max)
+		return -EMSGSIZE;
+	if (end)
+		publish(channel, all + line, end - line);
+	unfinished->len = all_len - end;
+	memcpy(unfinished->bytes, all + end, unfinished->len);
+	return 0;
+}
+
+static int reference_finish(struct channel *channel, struct unfinished *unfinished)
+{
+	return unfinished->len ? reference_write(channel, unfinished, "\n", 1) : 0;
+}
+
+/*
+ * The module: file.c without its locks
+ */
+
+static bool write_fast(struct channel *channel, struct splitter *splitter,
+		       const struct usermem *from, u32 len, bool whole)
+{
+	u32 searched, start = 0;
+
+	if (splitter->len)
+		return false;
+	if (!usermem_read_line(from, from->len - len, channel->slot, len, &searched))
+		return false;
+	if (searched)
+		start = splitter_line_start(channel->slot, searched);
+	if (!whole && !start)
+		return false;
+	publish(channel, channel->slot + start, len - start);
+	return true;
+}
+
+static bool write_large(struct channel *channel, struct splitter *splitter,
+			const struct usermem *from)
+{
+	return write_fast(channel, splitter, from, channel->first_look, false) ||
+	       write_fast(channel, splitter, from, channel->line_max + 1, false);
+}
+
+static void publish_joined(struct channel *channel, const struct splitter *splitter,
+			   u32 joined, const char *data, u32 length)
+{
+	assert(joined <= splitter->len);
+	if (joined)
+		memcpy(channel->slot, splitter->buf, joined);
+	memcpy(channel->slot + joined, data, length);
+	publish(channel, channel->slot, joined + length);
+}
+
+static int write_split(struct channel *channel, struct splitter *splitter,
+		       const char *data, u32 len, bool whole)
+{
+	struct split split;
+	int ret;
+
+	ret = splitter_split(splitter->len, data, len, whole, channel->line_max, &split);
+	if (ret)
+		return ret;
+	if (split.rest && !splitter->buf)
+		splitter->buf = malloc(channel->line_max);
+	if (split.length)
+		publish_joined(channel, splitter, split.joined, data + split.line,
+			       split.length);
+	splitter_keep(splitter, data, len, &split);
+	return 0;
+}
+
+static int write_slow(struct channel *channel, struct splitter *splitter,
+		      const struct usermem *from)
+{
+	u32 len = splitter_window(from->len, channel->line_max);
+	char *data = malloc(len);
+	int ret = -EFAULT;
+
+	if (usermem_read(from, from->len - len, data, len))
+		ret = write_split(channel, splitter, data, len, len == from->len);
+	free(data);
+	return ret;
+}
+
+static int write_bytes(struct channel *channel, struct splitter *splitter,
+		       const struct usermem *from)
+{
+	bool done;
+
+	if (from->len - 1 < channel->line_max)
+		done = write_fast(channel, splitter, from, from->len, true);
+	else if (from->len)
+		done = write_large(channel, splitter, from);
+	else
+		return 0;
+	return done ? 0 : write_slow(channel, splitter, from);
+}
+
+static int finish_line(struct channel *channel, struct splitter *splitter)
+{
+	if (splitter->len == channel->line_max)
+		return -EMSGSIZE;
+	if (splitter->len) {
+		publish_joined(channel, splitter, splitter->len, "\n", 1);
+		splitter->len = 0;
+	}
+	return 0;
+}
+
+/*
+ * Both
+ */
+
+static struct channel channel, expected;
+static struct splitter splitters[FILES];
+static struct unfinished unfinished[FILES];
+
+static void check(void)
+{
+	u32 i;
+
+	assert(channel.publications == expected.publications);
+	assert(channel.length == expected.length);
+	assert(!memcmp(channel.line, expected.line, expected.length));
+	for (i = 0; i < FILES; i++) {
+		assert(splitters[i].len == unfinished[i].len);
+		assert(!unfinished[i].len ||
+		       !memcmp(splitters[i].buf, unfinished[i].bytes, unfinished[i].len));
+	}
+}
+
+/* A fault is no error where the byte does not matter; else nothing may change. */
+static void check_write(u32 file, const struct usermem *from, int ret)
+{
+	u32 seen = splitter_window(from->len, channel.line_max);
+	const char *tail = from->buf + from->len - seen;
+
+	if (ret != -EFAULT)
+		assert(ret == reference_write(&expected, &unfinished[file], from->buf,
+					      from->len));
+	else
+		assert(user_memory.bad || user_there(tail, seen) < seen);
+}
+
+static void write_from(struct input *in, u32 file, char *data, u32 len, bool iterated)
+{
+	struct iov_iter iter = { .at = data, .count = len };
+	const struct usermem from = { data, len, iterated ? &iter : NULL };
+	u32 fault = draw_byte(in);
+	int ret;
+
+	/* Mostly none. */
+	user_memory.bad = fault == 0xff;
+	if (fault > 0xc0 && fault < 0xff && len) {
+		user_memory.fault_from = data + (fault - 0xc1) * len / 0x3e;
+		user_memory.fault_to = user_memory.fault_from + 1;
+	}
+	ret = write_bytes(&channel, &splitters[file], &from);
+	assert(!user_memory.open);
+	assert(iter.at == data && iter.count == len);
+	check_write(file, &from, ret);
+	user_memory = (struct user_memory){};
+}
+
+static void write_some(struct input *in, u32 file)
+{
+	u32 how = draw_byte(in), align = how % 16, len = draw(in, WRITE_MOST + 1), i;
+	char *memory, *data;
+
+	if (len > in->left)
+		len = in->left;
+	memory = malloc(align + len);
+	data = memory + align;
+	for (i = 0; i < len; i++)
+		data[i] = draw_text(in);
+	write_from(in, file, data, len, how & 16);
+	free(memory);
+}
+
+static void finish(u32 file)
+{
+	int ret = finish_line(&channel, &splitters[file]);
+
+	assert(ret == reference_finish(&expected, &unfinished[file]));
+}
+
+/* The process that wrote the unfinished line was killed. */
+static void drop(u32 file)
+{
+	splitters[file].len = 0;
+	unfinished[file].len = 0;
+}
+
+static void close_file(u32 file)
+{
+	finish(file);
+	drop(file);
+	free(splitters[file].buf);
+	splitters[file].buf = NULL;
+}
+
+static void do_something(struct input *in)
+{
+	u32 what = draw_byte(in), file = what % FILES;
+
+	switch (what / FILES % 8) {
+	case 0:
+		finish(file);
+		break;
+	case 1:
+		drop(file);
+		break;
+	case 2:
+		close_file(file);
+		break;
+	default:
+		write_some(in, file);
+	}
+}
+
+static void set_up(struct input *in)
+{
+	channel = (struct channel){ .line_max = 1 + draw(in, LINE_MAX_MOST) };
+	channel.first_look = 1 + draw(in, channel.line_max);
+	channel.slot = malloc(channel.line_max + 1);
+	expected = (struct channel){ .line_max = channel.line_max };
+}
+
+int fuzz_input(const unsigned char *data, size_t size)
+{
+	struct input in = { data, size };
+	u32 i;
+
+	set_up(&in);
+	while (in.left) {
+		do_something(&in);
+		check();
+	}
+	for (i = 0; i < FILES; i++)
+		close_file(i);
+	check();
+	free(channel.slot);
+	return 0;
+}

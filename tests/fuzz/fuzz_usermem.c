@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One copy from or to user memory, of any length at any alignment, with or without
+ * a byte that faults, against memcpy() and memrchr(). The memory is exactly as large
+ * as the copy.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include <linux/types.h>
+
+#include "fuzz.h"
+#include "usermem.h"
+
+#define LEN_MOST	512	/* enough for what begins at MEMCPY_MIN */
+#define UNTOUCHED	0x55
+
+struct user_memory user_memory;
+
+/**
+ * struct copy - one copy
+ * @user:   user memory
+ * @kernel: the other side
+ * @len:    bytes to copy, at least 1
+ * @skip:   bytes of @user before them
+ * @iter:   over @user
+ * @mem:    @user, perhaps by @iter
+ */
+struct copy {
+	char *user;
+	char *kernel;
+	u32 len;
+	u32 skip;
+	struct iov_iter iter;
+	struct usermem mem;
+};
+
+static bool is_there(const struct copy *copy)
+{
+	return !user_memory.bad && user_there(copy->user + copy->skip, copy->len) == copy->len;
+}
+
+/* Where the line begins that ends with the final byte. */
+static u32 line_start(const char *data, u32 len)
+{
+	const char *newline = memrchr(data, '\n', len - 1);
+
+	return newline ? newline + 1 - data : 0;
+}
+
+static void check_read(struct copy *copy)
+{
+	const char *data = copy->user + copy->skip;
+	u32 start = line_start(data, copy->len), searched = ~0U;
+	bool ends = data[copy->len - 1] == '\n', ret;
+
+	ret = usermem_read_line(&copy->mem, copy->skip, copy->kernel, copy->len, &searched);
+	assert(ret == (is_there(copy) && ends));
+	assert(!user_memory.open);
+	assert(copy->iter.at == copy->user);
+	if (!ret)
+		return;
+	assert(!memcmp(copy->kernel, data, copy->len));
+	assert(searched < copy->len);
+	assert(start <= searched);
+	assert(splitter_line_start(copy->kernel, searched) == start);
+}
+
+/* What was skipped before a read is behind a write: room that it may not use. */
+static void check_write(struct copy *copy)
+{
+	u32 room = copy->skip, i;
+	bool ret;
+
+	copy->skip = 0;
+	ret = usermem_write(&copy->mem, copy->kernel, copy->len);
+	assert(ret == is_there(copy));
+	assert(!user_memory.open);
+	for (i = 0; i < room; i++)
+		assert(copy->user[copy->len + i] == UNTOUCHED);
+	if (ret) {
+		assert(!memcmp(copy->user, copy->kernel, copy->len));
+		assert(!copy->mem.iter || copy->iter.at == copy->user + copy->len);
+		usermem_unwrite(&copy->mem, copy->len);
+	}
+	assert(copy->iter.at == copy->user);
+}
+
+/* Mostly nothing faults. Nobody gets an iterator over a bad address. */
+static void draw_fault(struct input *in, const struct copy *copy)
+{
+	u32 fault = draw_byte(in), at = draw_wide(in, copy->skip + copy->len);
+
+	user_memory = (struct user_memory){ .bad = fault == 0xff && !copy->mem.iter };
+	if (fault > 0xc0 && fault < 0xff) {
+		user_memory.fault_from = copy->user + at;
+		user_memory.fault_to = user_memory.fault_from + 1;
+	}
+}
+
+/* A short input is text that comes again and again. */
+static void draw_bytes(struct input *in, char *to, u32 len)
+{
+	const struct input all = *in;
+	u32 i;
+
+	for (i = 0; i < len; i++) {
+		if (!in->left)
+			*in = all;
+		to[i] = draw_text(in);
+	}
+}
+
+static void run_copy(struct input *in, struct copy *copy, u32 how)
+{
+	copy->iter = (struct iov_iter){ copy->user, copy->skip + copy->len };
+	copy->mem = (struct usermem){ copy->user, copy->iter.count,
+				      how & 1 ? &copy->iter : NULL };
+	draw_fault(in, copy);
+	if (how & 2) {
+		draw_bytes(in, copy->kernel, copy->len);
+		check_write(copy);
+		return;
+	}
+	draw_bytes(in, copy->user, copy->skip + copy->len);
+	if (how & 4)
+		copy->user[copy->skip + copy->len - 1] = '\n';
+	check_read(copy);
+}
+
+int fuzz_input(const unsigned char *data, size_t size)
+{
+	struct input in = { data, size };
+	u32 how = draw_byte(&in), aligns = draw_byte(&in);
+	struct copy copy = {
+		.len = 1 + draw_wide(&in, LEN_MOST),
+		.skip = draw(&in, 64),
+	};
+	u32 user_align = aligns / 16, kernel_align = aligns % 16;
+	char *user = malloc(user_align + copy.skip + copy.len);
+	char *kernel = malloc(kernel_align + copy.len);
+
+	memset(user, UNTOUCHED, user_align + copy.skip + copy.len);
+	memset(kernel, ~UNTOUCHED, kernel_align + copy.len);
+	copy.user = user + user_align;
+	copy.kernel = kernel + kernel_align;
+	run_copy(&in, &copy, how);
+	free(user);
+	free(kernel);
+	return 0;
+}
