@@ -63,6 +63,7 @@ static void check_read(struct copy *copy)
 	assert(!memcmp(copy->kernel, data, copy->len));
 	assert(searched < copy->len);
 	assert(start <= searched);
+	assert(start || !searched || copy->mem.iter);	/* no search for nothing */
 	assert(splitter_line_start(copy->kernel, searched) == start);
 }
 
