@@ -125,7 +125,7 @@ static __always_inline bool is_worth_a_look(const struct lastline_file *file)
 {
 	if (is_behind(file, latest_generation(file->map)))
 		return true;
-	/* (G) pairs with (H) in settle(). */
+	/* (H) pairs with (G) in settle(). */
 	smp_rmb();
 	return remaining(file);
 }
@@ -314,7 +314,7 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
 			file->remainder.next = file->remainder.buf + delivered;
 			WRITE_ONCE(file->remainder.left, draft->len - delivered);
 			/*
-			 * (H) pairs with (G): whoever sees that the line was taken
+			 * (G) pairs with (H): whoever sees that the line was taken
 			 * also sees that something remains of it. Nobody wakes him
 			 * for that.
 			 */
