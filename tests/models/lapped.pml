@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A reader that writers overtake again and again gets a line nevertheless: after
+ * LAPPED_MAX tries it takes the lock. draw_latest().
+ *
+ * The writers never end, so the generations go round: slots and readers only ask
+ * whether two are equal. (A reader overtaken by exactly ROUND lines does not see it
+ * here, which only helps it, and not for ever.) The lock is handed on in the order in
+ * which it was asked for, as the kernel's spinlocks do it.
+ *
+ * No progress is a run that never again comes by the label "progress", although each
+ * process that could go on all the time does so now and then (weak fairness).
+ *
+ * Twins (-D): NO_LOCK tries for ever, UNFAIR has a lock that is not handed on in order.
+ */
+#ifndef SLOTS
+#define SLOTS		4
+#endif
+#ifndef WRITERS
+#define WRITERS		1
+#endif
+#ifndef LAPPED_MAX
+#define LAPPED_MAX	3
+#endif
+
+#define ROUND		(2 * SLOTS)
+#define FILLING		ROUND
+#define TICKETS		(WRITERS + 1)
+
+byte generation;
+byte slot_generation[SLOTS];
+byte next_ticket, served;
+
+#ifdef UNFAIR
+inline lock()
+{
+	atomic { next_ticket == served -> next_ticket = (served + 1) % TICKETS }
+}
+#else
+inline lock()
+{
+	d_step {
+		ticket = next_ticket;
+		next_ticket = (next_ticket + 1) % (TICKETS + 1)
+	};
+	served == ticket
+}
+#endif
+
+inline unlock()
+{
+#ifdef UNFAIR
+	served = (served + 1) % TICKETS
+#else
+	served = (served + 1) % (TICKETS + 1)
+#endif
+}
+
+active [WRITERS] proctype writer()
+{
+	byte ticket, g;
+
+	do
+	:: true ->
+		lock();
+		g = (generation + 1) % ROUND;
+		slot_generation[g % SLOTS] = FILLING;
+		slot_generation[g % SLOTS] = g;
+		generation = g;
+		unlock()
+	od
+}
+
+active proctype reader()
+{
+	byte ticket, g, tries;
+
+	do
+	:: true ->
+		tries = 0;
+		do
+#ifndef NO_LOCK
+		:: tries == LAPPED_MAX ->
+			lock();
+			g = generation;
+			assert(slot_generation[g % SLOTS] == g);
+			unlock();
+			break
+		:: tries < LAPPED_MAX ->
+			tries++;
+#else
+		:: true ->
+#endif
+			g = generation;
+			if
+			:: slot_generation[g % SLOTS] == g
+			:: else -> goto again
+			fi;
+			/* Here it copies. */
+			if
+			:: slot_generation[g % SLOTS] == g -> break
+			:: else
+			fi;
+again:			skip
+		od;
+progress:	skip
+	od
+}
