@@ -279,7 +279,8 @@ int main(int argc, char **argv)
 	running = ARRAY_SIZE(jobs);
 	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
 		jobs[i].seed = i + 1;
-		jobs[i].work = i < CHANGERS ? change : i < CHANGERS + VISITORS ? visit : sleep_there;
+		jobs[i].work = i < CHANGERS ? change :
+			       i < CHANGERS + VISITORS ? visit : sleep_there;
 		if (pthread_create(&thread, NULL, run, &jobs[i]))
 			ksft_exit_fail_msg("no thread to be had\n");
 		pthread_detach(thread);
