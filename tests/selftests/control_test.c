@@ -557,15 +557,19 @@ TEST_F(channel, who_opens_after_a_clear_finds_nothing)
 
 TEST_F(channel, an_unread_line_is_cleared_away_for_all)
 {
+	unsigned long long taken;
 	int bytes;
 
-	lseek(self->reader, 0, SEEK_END);
+	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_STREQ("old\n", get(self->reader));
+	taken = taken_of(self->reader).generation;
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
 	EXPECT_FALSE(readable_within(self->reader, 0));
 	EXPECT_EQ(0, ioctl(self->reader, FIONREAD, &bytes));
 	EXPECT_EQ(0, bytes);
 	EXPECT_TRUE(nothing_to_read(self->reader));
+	EXPECT_EQ(taken, taken_of(self->reader).generation);
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_TRUE(nothing_to_read(self->reader));
 	EXPECT_EQ(4, put(self->writer, "new\n"));
@@ -597,6 +601,25 @@ TEST_F(channel, clearing_wakes_nobody)
 	pause_ms(PAUSE_MS);
 	EXPECT_EQ(-1, sleeper.error);
 	EXPECT_EQ(1, info_of(self->reader).sleepers);
+	EXPECT_EQ(4, put(self->writer, "new\n"));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, sleeper.error);
+	close(sleeper.fd);
+}
+
+TEST_F(channel, a_reader_sleeps_in_a_channel_that_was_cleared)
+{
+	struct sleeper sleeper = { .fd = open_channel(O_RDONLY), .error = -1 };
+	pthread_t thread;
+	int i;
+
+	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
+	pthread_create(&thread, NULL, sleep_in_read, &sleeper);
+	EXPECT_TRUE(await_sleepers(self->reader, 1));
+	/* And does not only look in now and then. */
+	for (i = 0; i < 1000; i++)
+		ASSERT_EQ(1, info_of(self->reader).sleepers);
 	EXPECT_EQ(4, put(self->writer, "new\n"));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, sleeper.error);
