@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-BUG:
+BUG: ([^K]|K[^C])
 WARNING:
 Oops
 Kernel panic
@@ -20,8 +20,8 @@ rcu_.* self-detected stall
 watchdog: .* lockup
 UBSAN:
 KASAN:
-KCSAN:
-kmemleak: .* new suspected memory leaks
+KCSAN: .*\[lastline\]
+KCSAN: .*_copy_(from|to)_(user|iter)
 ODEBUG:
 refcount_t:
 list_(add|del) corruption
