@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Channels that are added and removed while others open, read, write, poll, map and
- * sleep in them, on all processors.
+ * sleep in them, on all processors; then a module that is unloaded and loaded again
+ * whenever nobody has anything of it open for a moment.
  *
- *	lifetimes [SECONDS]	how long to go on, 5 unless it is given
+ *	lifetimes [SECONDS]	how long to go on with each, 5 unless it is given
  *
- * Needs root, and the last few numbers of channels for itself.
+ * Needs root, the last few numbers of channels for itself, and to load the module as
+ * LASTLINE_KO.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -25,19 +27,19 @@
 #include <linux/lastline.h>
 
 #include "kselftest.h"
+#include "module.h"
 
 #define NUMBERS		4	/* of channels to fight for */
 #define FIRST		(LASTLINE_CHANNELS_MAX - NUMBERS)
-#define CHANGERS	2
-#define VISITORS	6
-#define SLEEPERS	4
 #define PATIENCE_S	20	/* until a thread that must end counts as lost */
 #define LINE_SIZE	16
 
-static int control;
+static int ko;
+static char parameters[MODULE_PARAMETERS_SIZE];
 static atomic_bool stop;
+static atomic_bool unloading;	/* the module may be gone at any moment */
 static atomic_uint running;
-static atomic_ulong added, removed, opened, errors, strangers, woken;
+static atomic_ulong added, removed, opened, errors, strangers, woken, loads;
 
 /* Each thread has a row of numbers of its own. */
 static __thread unsigned int seed;
@@ -74,6 +76,27 @@ static void expect_of(int number, const char *line, ssize_t len)
 			       line);
 }
 
+/* Nothing behind a node, or none: the channel, or the module, is gone or to come. */
+static bool is_gone(void)
+{
+	return errno == ENOENT || errno == ENXIO || errno == ENODEV;
+}
+
+/* Opened each time, or the module could never go. */
+static int control_call(unsigned long command, unsigned long argument)
+{
+	int ret, fd = open("/dev/lastline-control", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		expect(unloading && is_gone(), "open of the control device");
+		errno = ENODEV;
+		return -1;
+	}
+	ret = ioctl(fd, command, argument);
+	close(fd);
+	return ret;
+}
+
 static void add(int number)
 {
 	struct lastline_add add = {
@@ -84,15 +107,15 @@ static void add(int number)
 
 	if (draw(2))
 		snprintf(add.name, sizeof(add.name), "name-%u", draw(NUMBERS));
-	if (ioctl(control, LASTLINE_CTL_ADD, &add) == number)
+	if (control_call(LASTLINE_CTL_ADD, (unsigned long)&add) == number)
 		added++;
 	else
-		expect(errno == EEXIST, "ADD");
+		expect(errno == EEXIST || (unloading && errno == ENODEV), "ADD");
 }
 
 static void take_away(int number)
 {
-	if (ioctl(control, LASTLINE_CTL_REMOVE, number) == number)
+	if (control_call(LASTLINE_CTL_REMOVE, number) == number)
 		removed++;
 	else
 		expect(errno == ENODEV, "REMOVE");
@@ -103,7 +126,7 @@ static void find_any(void)
 	char name[LASTLINE_NAME_MAX] = "";
 
 	snprintf(name, sizeof(name), "name-%u", draw(NUMBERS));
-	if (ioctl(control, LASTLINE_CTL_FIND, name) < 0)
+	if (control_call(LASTLINE_CTL_FIND, (unsigned long)name) < 0)
 		expect(errno == ENODEV, "FIND");
 }
 
@@ -131,7 +154,7 @@ static int enter(int number, int flags)
 	if (fd >= 0)
 		opened++;
 	else
-		expect(errno == ENOENT || errno == ENXIO || errno == ENODEV, "open");
+		expect(is_gone(), "open");
 	return fd;
 }
 
@@ -235,20 +258,76 @@ static void sleep_there(void)
 	close(fd);
 }
 
+/* Others need a moment to come in, too. */
+static void unload_and_load(void)
+{
+	if (unload()) {
+		expect(errno == EAGAIN || errno == EBUSY, "unload");
+	} else if (load(ko, parameters)) {
+		expect(false, "load");
+		stop = true;
+	} else {
+		loads++;
+	}
+	usleep(draw(10000));
+}
+
+static void visit_at_times(void)
+{
+	visit();
+	usleep(draw(10000));
+}
+
+static void change_at_times(void)
+{
+	change();
+	usleep(draw(10000));
+}
+
 struct job {
 	void (*work)(void);
-	unsigned int seed;
+	unsigned int threads;
 };
 
-static void *run(void *argument)
-{
-	const struct job *job = argument;
+static const struct job channels_come_and_go[] = {
+	{ change, 2 },
+	{ visit, 6 },
+	{ sleep_there, 4 },
+	{ }
+};
 
-	seed = job->seed;
+static const struct job the_module_comes_and_goes[] = {
+	{ unload_and_load, 1 },
+	{ change_at_times, 1 },
+	{ visit_at_times, 3 },
+	{ }
+};
+
+static void *run(void *work)
+{
+	static atomic_uint seeds;
+
+	seed = ++seeds;
 	while (!stop)
-		job->work();
+		((void (*)(void))work)();
 	running--;
 	return NULL;
+}
+
+static void begin(const struct job *job)
+{
+	unsigned int i;
+	pthread_t thread;
+
+	stop = false;
+	for (; job->work; job++) {
+		for (i = 0; i < job->threads; i++) {
+			if (pthread_create(&thread, NULL, run, job->work))
+				ksft_exit_fail_msg("no thread to be had\n");
+			pthread_detach(thread);
+			running++;
+		}
+	}
 }
 
 /* Those that sleep are woken by the removal of what they sleep in. */
@@ -259,38 +338,39 @@ static bool all_end(void)
 	stop = true;
 	for (ms = 0; ms < PATIENCE_S * 1000 && running; ms++) {
 		for (number = FIRST; number < FIRST + NUMBERS; number++)
-			ioctl(control, LASTLINE_CTL_REMOVE, number);
+			control_call(LASTLINE_CTL_REMOVE, number);
 		usleep(1000);
 	}
 	return !running;
 }
 
+static void test(const char *name, const struct job *jobs, unsigned int seconds)
+{
+	begin(jobs);
+	sleep(seconds);
+	ksft_test_result(all_end(), "%s: nobody sleeps in a channel that is gone\n", name);
+	ksft_test_result(!errors, "%s: every error is one of the contract\n", name);
+	ksft_test_result(!strangers, "%s: no line is of another channel\n", name);
+}
+
 int main(int argc, char **argv)
 {
-	static struct job jobs[CHANGERS + VISITORS + SLEEPERS];
-	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 5, i;
-	pthread_t thread;
+	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 5;
 
 	ksft_print_header();
-	control = open("/dev/lastline-control", O_RDWR);
-	if (control < 0)
+	if (access("/dev/lastline-control", W_OK))
 		ksft_exit_skip("no /dev/lastline-control here; load the module, become root\n");
-	ksft_set_plan(3);
-	running = ARRAY_SIZE(jobs);
-	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
-		jobs[i].seed = i + 1;
-		jobs[i].work = i < CHANGERS ? change :
-			       i < CHANGERS + VISITORS ? visit : sleep_there;
-		if (pthread_create(&thread, NULL, run, &jobs[i]))
-			ksft_exit_fail_msg("no thread to be had\n");
-		pthread_detach(thread);
-	}
-	sleep(seconds);
-	ksft_test_result(all_end(), "nobody sleeps in a channel that is gone\n");
-	ksft_test_result(!errors, "every error is one of the contract\n");
-	ksft_test_result(!strangers, "no line is of another channel\n");
-	ksft_print_msg("%lu added, %lu removed, %lu opened, %lu woken\n", added, removed, opened,
-		       woken);
+	ko = open_module();
+	if (ko < 0)
+		ksft_exit_skip("no module to load again; LASTLINE_KO=path of lastline.ko\n");
+	ksft_set_plan(7);
+	test("channels come and go", channels_come_and_go, seconds);
+	module_parameters(parameters);
+	unloading = true;
+	test("the module comes and goes", the_module_comes_and_goes, seconds);
+	ksft_test_result(loads, "the module was unloaded meanwhile\n");
+	ksft_print_msg("amount: %lu added, %lu removed, %lu opened, %lu sleeps, %lu loads\n",
+		       added, removed, opened, woken, loads);
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
 	ksft_exit_pass();
