@@ -30,6 +30,25 @@ TEST_F(channel, of_many_lines_in_a_write_the_last_is_published_once)
 	EXPECT_LATEST("three!\n");
 }
 
+/* Bytes are searched in blocks, words and one by one, depending on where they are. */
+TEST_F(channel, the_last_line_is_found_wherever_the_one_before_it_ends)
+{
+	char data[64];
+	unsigned int len, end;
+
+	for (len = 2; len <= sizeof(data); len++) {
+		for (end = 0; end < len - 1; end++) {
+			memset(data, 'a', len);
+			data[end] = '\n';
+			data[len - 1] = '\n';
+			ASSERT_EQ(len, write(self->writer, data, len));
+			ASSERT_EQ(len - 1 - end, strlen(get(self->reader))) {
+				TH_LOG("%u bytes, a newline at %u", len, end);
+			}
+		}
+	}
+}
+
 TEST_F(channel, bytes_after_the_last_newline_stay_with_the_open_file)
 {
 	EXPECT_EQ(9, put(self->writer, "line\nrest"));
