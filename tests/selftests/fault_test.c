@@ -3,68 +3,8 @@
  * A process whose memory takes long to page in: the page is missing, and the
  * userfaultfd(2) that has to bring it takes its time.
  */
-#include <linux/userfaultfd.h>
-#include <sys/syscall.h>
-
 #include "lastline_test.h"
-
-/* One page that stays away until bring_page(). */
-struct slow_page {
-	int uffd;
-	size_t size;
-	char *page;
-};
-
-static bool prepare_page(struct slow_page *slow)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	slow->size = sysconf(_SC_PAGESIZE);
-	slow->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (slow->uffd < 0)
-		return false;
-	slow->page = mmap(NULL, slow->size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (unsigned long)slow->page;
-	reg.range.len = slow->size;
-	return slow->page != MAP_FAILED && !ioctl(slow->uffd, UFFDIO_API, &api) &&
-	       !ioctl(slow->uffd, UFFDIO_REGISTER, &reg);
-}
-
-/* Waits until somebody misses the page. */
-static bool await_fault(struct slow_page *slow)
-{
-	struct pollfd pfd = { .fd = slow->uffd, .events = POLLIN };
-	struct uffd_msg message;
-
-	return poll(&pfd, 1, PATIENCE_MS) == 1 &&
-	       read(slow->uffd, &message, sizeof(message)) == sizeof(message);
-}
-
-static bool bring_page(struct slow_page *slow, const char *text)
-{
-	char *contents = aligned_alloc(slow->size, slow->size);
-	struct uffdio_copy copy = {
-		.dst = (unsigned long)slow->page,
-		.src = (unsigned long)contents,
-		.len = slow->size,
-	};
-
-	bool brought;
-
-	memset(contents, 0, slow->size);
-	strcpy(contents, text);
-	brought = !ioctl(slow->uffd, UFFDIO_COPY, &copy);
-	free(contents);
-	return brought;
-}
-
-static void drop_page(struct slow_page *slow)
-{
-	munmap(slow->page, slow->size);
-	close(slow->uffd);
-}
+#include "slow_page.h"
 
 struct call {
 	pthread_t thread;
@@ -106,7 +46,7 @@ TEST_F(channel, a_writer_that_waits_for_its_page_holds_up_nobody)
 	call.buf = slow.page;
 	EXPECT_EQ(4, put(self->writer, "old\n"));
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, do_write, &call));
-	ASSERT_TRUE(await_fault(&slow));
+	ASSERT_TRUE(await_fault(&slow, PATIENCE_MS));
 
 	EXPECT_LATEST("old\n");
 	for (i = 0; i < 10; i++) {
@@ -140,7 +80,7 @@ TEST_F(channel, a_reader_that_waits_for_its_page_holds_up_nobody)
 	call.buf = slow.page;
 	EXPECT_EQ(5, put(self->writer, "slow\n"));
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, do_read, &call));
-	ASSERT_TRUE(await_fault(&slow));
+	ASSERT_TRUE(await_fault(&slow, PATIENCE_MS));
 
 	for (i = 0; i < 10; i++) {
 		EXPECT_EQ(4, put(self->writer, "new\n"));
@@ -168,7 +108,7 @@ TEST_F(channel, two_reads_of_one_open_file_share_no_line_even_if_one_waits_for_i
 	call.buf = slow.page;
 	EXPECT_EQ(4, put(self->writer, "one\n"));
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, do_read, &call));
-	ASSERT_TRUE(await_fault(&slow));
+	ASSERT_TRUE(await_fault(&slow, PATIENCE_MS));
 	EXPECT_LATEST("one\n");
 	EXPECT_EQ(4, put(self->writer, "two\n"));
 	EXPECT_TRUE(bring_page(&slow, ""));
@@ -190,7 +130,7 @@ TEST_F(channel, an_unfinished_line_may_come_from_a_slow_page)
 	call.buf = slow.page;
 	EXPECT_EQ(3, put(self->writer, "the"));
 	ASSERT_EQ(0, pthread_create(&call.thread, NULL, do_write, &call));
-	ASSERT_TRUE(await_fault(&slow));
+	ASSERT_TRUE(await_fault(&slow, PATIENCE_MS));
 	EXPECT_UNTOUCHED();
 	EXPECT_TRUE(bring_page(&slow, " end"));
 	pthread_join(call.thread, NULL);
