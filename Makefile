@@ -51,8 +51,12 @@ shell: vm-modules ## a shell in the VM, with the module loaded
 	@tests/vm/run --interactive --with bash -- bash
 
 .PHONY: check
-check: vm-modules ## lint and all tests
-	@tests/check
+check: vm-modules ## lint and all tests (KERNEL=kasan, kcsan, preempt: on that debug kernel)
+	@tests/check $(if $(KERNEL),--kernel $(KERNEL))
+
+.PHONY: torture
+torture: vm-modules ## attack it in all ways, for an hour or two (MINUTES=5 ATTACK="calls tools")
+	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)
 
 .PHONY: lint
 lint: setup ## checkpatch, sparse, W=1 with gcc and clang, shellcheck

@@ -1,0 +1,228 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What tests/check and tests/torture share: suites of tests, two at a time, each with a
+# log in KTAP of its own.
+
+top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
+build=${BUILD:-$top/build}
+machine=()	# options of tests/vm/run for the suites that follow
+coverage=	# where the counts of lines go
+prefix=		# of their names
+names=()
+passed=0 failed=0 skipped=0
+# What the suites on debug kernels depend on.
+sources=(Kbuild Makefile module tests/check tests/suites.sh tests/coverage tests/selftests
+	tests/vm)
+
+contract=(write_test read_test poll_test rest_test control_test fault_test map_test uring_test
+	fresh_test module_test.sh)
+tools=(bash dash zsh socat python3 cat dd env head mktemp seq setpriv sleep stat stdbuf tail
+	tee timeout tr yes)
+strangers=(bash cat env fio head mktemp paste pkill python3 sed seq setpriv sleep stat strace
+	stress-ng timeout tr trinity xargs)
+
+# begin DIRECTORY: for the logs
+begin()
+{
+	logs=$1
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	# Ctrl-C does not reach what runs in the background.
+	trap 'trap "" TERM; kill -TERM 0; exit 130' INT TERM
+}
+
+# tally LOG: prints passed, failed, skipped. Tests inside a test ("# ok ...") count
+# instead of the one around them, unless only that one failed: it crashed.
+tally()
+{
+	awk '
+	/^# (ok|not ok) [0-9]+/	{ inside++ }
+	/^# ok [0-9]+/		{ /# SKIP/ ? skip++ : pass++ }
+	/^# not ok [0-9]+/	{ fail++; bad++ }
+	/^ok [0-9]+/		{ if (!inside) { /# SKIP/ ? skip++ : pass++ } inside = bad = 0 }
+	/^not ok [0-9]+/	{ if (!bad) fail++; inside = bad = 0 }
+	END			{ print pass + 0, fail + 0, skip + 0 }' "$1"
+}
+
+# suite NAME COMMAND...: begins when one of two places is free
+suite()
+{
+	local name=$prefix$1
+	shift
+	names+=("$name")
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+	done
+	{
+		start=$SECONDS
+		"$@" >"$logs/$name" 2>&1
+		echo "$? $((SECONDS - start))" >"$logs/$name.status"
+	} &
+}
+
+# key PATH...: changes with any file there, with the compiler and the kernel's source
+key()
+{
+	{
+		cd "$top" && find "$@" -type f -exec sha256sum {} + | sort
+		gcc --version
+		dpkg-query -Wf '${Version}' linux-source-6.1
+	} | sha256sum | cut -c-16
+}
+
+# remember FILE COMMAND...: keeps what it printed, if it passed. Not by the status alone:
+# the kernel's own runner has none.
+remember()
+{
+	local file=$1 status=0 fail
+	shift
+	mkdir -p "$(dirname "$file")"
+	"$@" >"$file.new" || status=$?
+	cat "$file.new"
+	read -r _ fail _ < <(tally "$file.new")
+	[ "$status$fail" != 00 ] || mv "$file.new" "$file"
+	return "$status"
+}
+
+# still NAME PATH... -- COMMAND...: a suite that depends on nothing but the files there;
+# what passed is not run again until one of them changes
+still()
+{
+	local name=$1 paths=() known
+	shift
+	while [ "$1" != -- ]; do
+		paths+=("$1")
+		shift
+	done
+	shift
+	known=$build/known/$prefix$name-$(key "${paths[@]}")
+	if [ -e "$known" ]; then
+		suite "$name" cat "$known"
+	else
+		suite "$name" remember "$known" "$@"
+	fi
+}
+
+# count NAME: what a suite said, in $status, $seconds, $pass, $fail, $skip, and in the sums
+count()
+{
+	status=1 seconds=0
+	read -r status seconds 2>/dev/null <"$logs/$1.status"
+	read -r pass fail skip < <(tally "$logs/$1")
+	# An end that no test explains is a failure of its own.
+	[ "$status" = 0 ] || [ "$fail" != 0 ] || fail=1
+	[ $((pass + fail + skip)) != 0 ] || fail=1
+	passed=$((passed + pass)) failed=$((failed + fail)) skipped=$((skipped + skip))
+}
+
+# explain NAME: what failed, and why
+explain()
+{
+	echo "  ended with status $status; the whole log is $logs/$1"
+	{
+		grep -E -B 12 '^(# )?not ok' "$logs/$1"
+		tail -n 12 "$logs/$1"
+	} | grep -vE '^(# )+#? *( RUN| OK|ok )' | sed 's/^/  /'
+}
+
+# Counts and prints what a suite said.
+report()
+{
+	local status seconds pass fail skip
+
+	count "$1"
+	printf '%-16s %3d passed, %d failed, %d skipped (%d s)\n' \
+		"$1" "$pass" "$fail" "$skip" "$seconds"
+	[ "$fail" = 0 ] || explain "$1"
+	grep -E '^(# )?ok .*# SKIP' "$logs/$1" | sed 's/^/  /'
+}
+
+# Lays the programs of tests/selftests out as the kernel's own runner wants them.
+stage_selftests()
+{
+	local stage=$build/vm/selftests harness=$build/linux/tools/testing/selftests
+	make -s -C "$top/tests/selftests" || return 1
+	rm -rf "$stage"
+	mkdir -p "$stage/lastline"
+	cp -r "$harness/kselftest" "$harness/run_kselftest.sh" "$stage" &&
+		cp "$top"/tests/selftests/{settings,*.sh,*.py} "$stage/lastline" &&
+		find "$build/selftests" -type f -executable -exec cp {} "$stage/lastline" \; &&
+		(cd "$stage/lastline" && find . -type f -executable -printf 'lastline:%P\n') \
+			>"$stage/kselftest-list.txt"
+}
+
+# in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
+in_vm()
+{
+	"$top/tests/vm/run" "${machine[@]}" --add "$build/vm/selftests:/tests" "$@"
+}
+
+# selftests [VM-OPTION...] -- TEST...: by the kernel's own runner
+selftests()
+{
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	in_vm "${options[@]}" --with bash --with timeout -- \
+		sh -c "cd /tests && ./run_kselftest.sh ${*/#/-t lastline:}"
+}
+
+# on_kernel NAME: the suites that follow run on that debug kernel, which is built first,
+# with the module for it. That has -g, so that scripts/faddr2line of the kernel's source
+# finds the line that a report means. It is slow by design, so that all get more time.
+on_kernel()
+{
+	local name=$1 dir=$build/kernels/$1 make=(make -s -C "$top" modules KCFLAGS=-g) module
+
+	prefix=$name.
+	# Lines are counted, and which places a call reached can be asked for.
+	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y KCOV_INSTRUMENT=y)
+	"$top/tests/vm/kernel" "$name" >/dev/null && "${make[@]}" KDIR="$dir" || return 1
+	module=$build/$(cat "$dir/include/config/kernel.release")/lastline.ko
+	machine=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 1800)
+	case $name in
+	kasan)
+		coverage=$build/coverage/$(key "${sources[@]}")
+		if [ ! -e "$coverage" ]; then
+			# What is known brings no counts.
+			rm -rf "$build"/known/kasan.* "$build/coverage"
+			mkdir -p "$coverage"
+		fi
+		machine+=(--coverage "$coverage") ;;
+	# It tells of the kernel's own races, too, and is to go on after those.
+	kcsan)		machine+=(--append panic_on_warn=0) ;;
+	preempt)	machine+=(--append threadirqs) ;;
+	esac
+}
+
+# All that runs in a machine, on any kernel.
+machine_suites()
+{
+	suite scenarios selftests "${tools[@]/#/--with=}" -- scenarios.sh scenarios.py
+	suite soak selftests --smp 4 -- soak lifetimes
+	suite contract selftests -- "${contract[@]}"
+	suite limits selftests --param line_max=64 --param devices=256 -- \
+		write_test read_test rest_test
+	suite large selftests --param line_max=1048576 -- \
+		write_test read_test rest_test fault_test map_test
+	suite calls in_vm --smp 4 -- /tests/lastline/calls --seconds 10
+}
+
+# disturb SECONDS [VM-OPTION...]: tools of others, made to break things, for so long each
+disturb()
+{
+	local seconds=$1 lastline=/tests/lastline
+	shift
+	in_vm --smp 4 "$@" --add "$top/userspace/examples:$lastline/examples" \
+		"${strangers[@]/#/--with=}" -- "$lastline/tools.sh" "$seconds"
+}
+
+# Memory is full of a pattern: the test frees pages with one, the kernel objects.
+with_pattern()
+{
+	in_vm --append "slub_debug=P init_on_alloc=0" -- /tests/lastline/fresh_test
+}
