@@ -72,7 +72,9 @@ struct lastline_info {
  * @missed_last:  how many of those lie between the last two lines it took
  * @spare:        zero
  *
- * Lines passed over by lseek(fd, 0, SEEK_END) were skipped, not missed.
+ * Lines passed over by lseek(fd, 0, SEEK_END) were skipped, not missed. A line that was
+ * cleared away, and the clearing, count as missed when a newer line is taken, unless a
+ * read in between found nothing.
  */
 struct lastline_taken {
 	__u64 generation;
