@@ -455,7 +455,8 @@ static bool all_eaten(struct nibbler *nibbler, unsigned int count)
 }
 
 /* Nobody would wake the one that sleeps for what the other one left. */
-TEST_F(channel, no_thread_falls_asleep_while_another_one_leaves_it_the_rest_of_a_line)
+TEST_F_TIMEOUT(channel, no_thread_falls_asleep_while_another_one_leaves_it_the_rest_of_a_line,
+	       300)
 {
 	struct nibbler nibbler = { open_channel(O_RDONLY) };
 	unsigned int i;
@@ -470,6 +471,7 @@ TEST_F(channel, no_thread_falls_asleep_while_another_one_leaves_it_the_rest_of_a
 		}
 	}
 	put(self->writer, "x\n");
+	ASSERT_TRUE(all_eaten(&nibbler, i - 1));
 	pthread_join(nibbler.thread, NULL);
 	close(nibbler.fd);
 }
