@@ -13,12 +13,14 @@
  * What the slow way read may be stale when it is done. It therefore remembers
  * lastline_file.turn and begins again if that has moved.
  */
+#include <linux/hrtimer.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
@@ -38,9 +40,6 @@
 
 /* How much is copied at first of a write that is larger than any line, in bytes. */
 #define FIRST_LOOK	512
-
-/* How often a read tries to copy a line that is being overwritten, unlocked. */
-#define LAPPED_MAX	3
 
 /**
  * struct remainder - what a reader with a short buffer has still to get
@@ -157,6 +156,16 @@ static void advance(struct lastline_file *file, u32 len)
 	WRITE_ONCE(file->remainder.left, file->remainder.left - len);
 }
 
+/* What is known of the line that was just read, for one who asked for it. */
+static __always_inline void tell(const struct lastline_file *file, struct lastline_take *told)
+{
+	lockdep_assert_held(&file->lock);
+	if (!told)
+		return;
+	told->left = remaining(file);
+	told->taken = file->taken;
+}
+
 static noinline ssize_t read_remainder(struct lastline_file *file, struct usermem to)
 {
 	u32 len = min_t(size_t, to.len, remaining(file));
@@ -195,7 +204,8 @@ static __always_inline ssize_t read_latest(struct lastline_file *file,
  * Returns the bytes read, -EAGAIN if there is nothing to read, or 0 if it takes
  * read_slow() to tell.
  */
-static __always_inline ssize_t read_fast(struct lastline_file *file, const struct usermem *to)
+static __always_inline ssize_t read_fast(struct lastline_file *file, const struct usermem *to,
+					 struct lastline_take *told)
 {
 	ssize_t ret;
 
@@ -209,6 +219,8 @@ static __always_inline ssize_t read_fast(struct lastline_file *file, const struc
 	else
 		ret = read_latest(file, to);
 	pagefault_enable();
+	if (ret > 0)
+		tell(file, told);
 	spin_unlock(&file->lock);
 	return ret;
 }
@@ -239,7 +251,7 @@ static void draw_latest(struct latest *latest, struct draft *draft)
 {
 	int i;
 
-	for (i = 0; i < LAPPED_MAX; i++) {
+	for (i = 0; i < LATEST_LAPPED_MAX; i++) {
 		draft->line = latest_take(latest->map);
 		if (!latest_intact(&draft->line))
 			continue;
@@ -300,7 +312,8 @@ static int draw_up(struct lastline_file *file, struct draft *draft)
  * another thread was quicker. What is over becomes the remainder, and
  * draft->buf whatever is to be freed.
  */
-static bool settle(struct lastline_file *file, struct draft *draft, u32 delivered)
+static bool settle(struct lastline_file *file, struct draft *draft, u32 delivered,
+		   struct lastline_take *told)
 {
 	bool settled;
 
@@ -322,6 +335,8 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
 		}
 		take(file, &draft->line);
 	}
+	if (settled)
+		tell(file, told);
 	spin_unlock(&file->lock);
 	return settled;
 }
@@ -330,7 +345,8 @@ static bool settle(struct lastline_file *file, struct draft *draft, u32 delivere
  * Any case: a short buffer, a page that is not there, a pipe, a reader lapped
  * too often. Never sleeps for a line.
  */
-static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
+static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to,
+				  struct lastline_take *told)
 {
 	struct draft draft = {};
 	ssize_t ret;
@@ -355,7 +371,7 @@ static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
 		if (!usermem_write(&to, draft.buf, len))
 			break;
 		ret = len;
-		if (settle(file, &draft, len))
+		if (settle(file, &draft, len, told))
 			break;
 		usermem_unwrite(&to, len);
 		/* Other threads could keep this one going round for long. */
@@ -368,27 +384,32 @@ static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to)
 	return ret;
 }
 
-/* Reads without sleeping for a line. */
-static __always_inline ssize_t read_now(struct lastline_file *file, const struct usermem *to)
+/* Reads without sleeping for a line. What is known of it goes to @told, if not NULL. */
+static __always_inline ssize_t read_now(struct lastline_file *file, const struct usermem *to,
+					struct lastline_take *told)
 {
 	ssize_t ret = -EAGAIN;
 
 	if (is_removed(file))
 		return -ENODEV;
 	if (is_worth_a_look(file))
-		ret = read_fast(file, to);
+		ret = read_fast(file, to, told);
 	if (likely(ret > 0))
 		return ret;
 	if (!to->len)
 		return 0;
-	return ret ? ret : read_slow(file, *to);
+	return ret ? ret : read_slow(file, *to, told);
 }
 
-/* Sleeps until a read may get something, or an error. */
-static int wait_for_line(struct lastline_file *file, unsigned int state)
+/*
+ * Sleeps until a read may get something, or an error; -ETIMEDOUT at @deadline on
+ * CLOCK_MONOTONIC, if it is not NULL.
+ */
+static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t *deadline)
 {
 	struct channel *channel = file->channel;
 	DECLARE_WAITQUEUE(wait, current);
+	bool timed_out = false;
 	int ret = 0;
 
 	add_wait_queue(&channel->wait, &wait);
@@ -402,8 +423,13 @@ static int wait_for_line(struct lastline_file *file, unsigned int state)
 			ret = -ERESTARTSYS;
 			break;
 		}
+		if (timed_out) {
+			ret = -ETIMEDOUT;
+			break;
+		}
 		trace_wait(channel, READ_ONCE(file->seen));
-		schedule();
+		timed_out = !schedule_hrtimeout_range(deadline, current->timer_slack_ns,
+						      HRTIMER_MODE_ABS);
 	}
 	__set_current_state(TASK_RUNNING);
 	atomic_dec(&channel->sleepers);
@@ -411,8 +437,9 @@ static int wait_for_line(struct lastline_file *file, unsigned int state)
 	return ret;
 }
 
-/* Sleeps until there is a line, and reads it. */
-static noinline ssize_t read_later(struct lastline_file *file, struct usermem to)
+/* Sleeps until there is a line, and reads it; as read_now() and wait_for_line(). */
+static noinline ssize_t read_later(struct lastline_file *file, struct usermem to,
+				   ktime_t *deadline, struct lastline_take *told)
 {
 	unsigned int state = TASK_INTERRUPTIBLE;
 	ssize_t ret;
@@ -421,9 +448,9 @@ static noinline ssize_t read_later(struct lastline_file *file, struct usermem to
 	if (usermem_is_atomic(&to))
 		state |= TASK_FREEZABLE;
 	do {
-		ret = wait_for_line(file, state);
+		ret = wait_for_line(file, state, deadline);
 		if (!ret)
-			ret = read_now(file, &to);
+			ret = read_now(file, &to, told);
 	} while (ret == -EAGAIN);
 	return ret;
 }
@@ -433,10 +460,10 @@ static ssize_t lastline_read(struct file *filp, char __user *buf, size_t len, lo
 	const struct usermem to = { .buf = buf, .len = len };
 	ssize_t ret;
 
-	ret = read_now(filp->private_data, &to);
+	ret = read_now(filp->private_data, &to, NULL);
 	if (ret != -EAGAIN || filp->f_flags & O_NONBLOCK)
 		return ret;
-	return read_later(filp->private_data, to);
+	return read_later(filp->private_data, to, NULL, NULL);
 }
 
 static ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
@@ -445,10 +472,10 @@ static ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	struct file *filp = iocb->ki_filp;
 	ssize_t ret;
 
-	ret = read_now(filp->private_data, &to);
+	ret = read_now(filp->private_data, &to, NULL);
 	if (ret != -EAGAIN || filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
 		return ret;
-	return read_later(filp->private_data, to);
+	return read_later(filp->private_data, to, NULL, NULL);
 }
 
 /*
@@ -763,23 +790,6 @@ static int lastline_fsync(struct file *filp, loff_t start, loff_t end, int datas
  * The rest
  */
 
-/* The latest line without its bytes. */
-static struct latest_line look(struct latest *latest)
-{
-	struct latest_line line;
-	int i;
-
-	for (i = 0; i < LAPPED_MAX; i++) {
-		line = latest_take(latest->map);
-		if (latest_intact(&line))
-			return line;
-	}
-	spin_lock(&latest->lock);
-	line = latest_take(latest->map);
-	spin_unlock(&latest->lock);
-	return line;
-}
-
 /* Would a read get something now? */
 static bool is_readable(struct lastline_file *file)
 {
@@ -805,7 +815,7 @@ static int readable_bytes(struct lastline_file *file)
 	spin_lock(&file->lock);
 	bytes = remaining(file);
 	if (!bytes && is_behind(file, latest_generation(file->map)))
-		bytes = look(&file->channel->latest).length;
+		bytes = latest_look(&file->channel->latest).length;
 	spin_unlock(&file->lock);
 	return bytes;
 }
@@ -914,7 +924,7 @@ static int get_info(struct lastline_file *file, void __user *to)
 	};
 	struct latest_line line;
 
-	line = look(latest);
+	line = latest_look(latest);
 	info.generation = line.generation;
 	info.monotonic_ns = line.time_ns;
 	info.realtime_ns = to_realtime(line.time_ns);
@@ -931,6 +941,47 @@ static int get_taken(struct lastline_file *file, void __user *to)
 
 	taken.realtime_ns = to_realtime(taken.monotonic_ns);
 	return copy_to_user(to, &taken, sizeof(taken)) ? -EFAULT : 0;
+}
+
+static ssize_t read_until(struct file *filp, struct lastline_take *take)
+{
+	const struct usermem to = { .buf = u64_to_user_ptr(take->buf), .len = take->size };
+	/* As far as the kernel's clock goes, which is 292 years. */
+	ktime_t deadline = ns_to_ktime(min_t(u64, take->deadline_ns, KTIME_MAX));
+	ssize_t ret;
+
+	ret = read_now(filp->private_data, &to, take);
+	if (ret != -EAGAIN || filp->f_flags & O_NONBLOCK || !take->deadline_ns)
+		return ret;
+	return read_later(filp->private_data, to,
+			  take->deadline_ns == LASTLINE_FOREVER ? NULL : &deadline, take);
+}
+
+/*
+ * A line that was taken is gone, so that the structure has to be writable before. What
+ * is written is all from @left on.
+ */
+static ssize_t take_until(struct file *filp, struct lastline_take __user *user)
+{
+	const size_t written = offsetof(struct lastline_take, left);
+	struct lastline_take take;
+	ssize_t ret;
+
+	if (!(filp->f_mode & FMODE_READ))
+		return -EBADF;
+	if (copy_from_user(&take, user, sizeof(take)))
+		return -EFAULT;
+	if (!take.size || take.spare)
+		return -EINVAL;
+	if (clear_user(&user->left, sizeof(take) - written))
+		return -EFAULT;
+	ret = read_until(filp, &take);
+	if (ret <= 0)
+		return ret;
+	take.taken.realtime_ns = to_realtime(take.taken.monotonic_ns);
+	if (copy_to_user(&user->left, &take.left, sizeof(take) - written))
+		return -EFAULT;
+	return ret;
 }
 
 static int clear(struct file *filp)
@@ -960,11 +1011,32 @@ static long lastline_ioctl(struct file *filp, unsigned int cmd, unsigned long ar
 		return get_taken(file, user);
 	case LASTLINE_IOC_CLEAR:
 		return clear(filp);
+	case LASTLINE_IOC_TAKE:
+		return take_until(filp, user);
 	case FIONREAD:
 		return put_user(readable_bytes(file), (int __user *)user);
 	default:
 		return -ENOTTY;
 	}
+}
+
+/* What this open file has had of the channel, for /proc/PID/fdinfo. */
+static void lastline_show_fdinfo(struct seq_file *seq, struct file *filp)
+{
+	struct lastline_file *file = filp->private_data;
+	u64 taken, missed;
+	u32 unfinished;
+
+	spin_lock(&file->lock);
+	taken = file->taken.generation;
+	missed = file->taken.missed;
+	unfinished = file->splitter.len;
+	spin_unlock(&file->lock);
+
+	seq_printf(seq, "lastline-generation:\t%llu\n", latest_generation(file->map));
+	seq_printf(seq, "lastline-taken:\t%llu\n", taken);
+	seq_printf(seq, "lastline-missed:\t%llu\n", missed);
+	seq_printf(seq, "lastline-unfinished:\t%u\n", unfinished);
 }
 
 static int lastline_open(struct inode *inode, struct file *filp)
@@ -1052,6 +1124,7 @@ static int lastline_release(struct inode *inode, struct file *filp)
 	.llseek = lastline_llseek,				\
 	.fsync = lastline_fsync,				\
 	.fasync = lastline_fasync,				\
+	.show_fdinfo = lastline_show_fdinfo,			\
 	.unlocked_ioctl = lastline_ioctl,			\
 	.compat_ioctl = compat_ptr_ioctl
 

@@ -141,3 +141,25 @@ void latest_clear(struct latest *latest)
 	for (i = 1; i < LASTLINE_MAP_SLOTS; i++)
 		clear_slot(latest_slot(latest->map, generation + i));
 }
+
+/**
+ * latest_look - what the latest line is, but for its bytes
+ * @latest: the slots
+ *
+ * Return: the line; it may have been overwritten since, so @data is not to be read.
+ */
+struct latest_line latest_look(struct latest *latest)
+{
+	struct latest_line line;
+	int i;
+
+	for (i = 0; i < LATEST_LAPPED_MAX; i++) {
+		line = latest_take(latest->map);
+		if (latest_intact(&line))
+			return line;
+	}
+	spin_lock(&latest->lock);
+	line = latest_take(latest->map);
+	spin_unlock(&latest->lock);
+	return line;
+}

@@ -10,6 +10,9 @@
 
 #include <uapi/linux/lastline.h>
 
+/* How often a reader tries to copy a line that is being overwritten, unlocked. */
+#define LATEST_LAPPED_MAX	3
+
 /**
  * struct latest - what writers need to publish in one channel
  * @map:      the slots, and the generation of the latest line; NULL until
@@ -169,5 +172,6 @@ size_t latest_map_size(const struct latest *latest);
 void latest_attach(struct latest *latest, void *map);
 void latest_abort(struct lastline_slot *slot, u32 length);
 void latest_clear(struct latest *latest);
+struct latest_line latest_look(struct latest *latest);
 
 #endif /* LASTLINE_LATEST_H */

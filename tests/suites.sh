@@ -15,7 +15,7 @@ passed=0 failed=0 skipped=0
 sources=(Kbuild Makefile module tests/check tests/suites.sh tests/coverage tests/selftests
 	tests/vm)
 
-contract=(write_test read_test poll_test rest_test control_test fault_test map_test uring_test
+contract=(write_test read_test take_test poll_test rest_test control_test fault_test map_test uring_test
 	fresh_test module_test.sh)
 tools=(bash dash zsh socat python3 cat dd env head mktemp seq setpriv sleep stat stdbuf tail
 	tee timeout tr yes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A reader that writers overtake again and again gets a line nevertheless: after
- * LAPPED_MAX tries it takes the lock. draw_latest().
+ * LATEST_LAPPED_MAX tries it takes the lock. draw_latest().
  *
  * The writers never end, so the generations go round: slots and readers only ask
  * whether two are equal. (A reader overtaken by exactly ROUND lines does not see it
@@ -19,8 +19,8 @@
 #ifndef WRITERS
 #define WRITERS		1
 #endif
-#ifndef LAPPED_MAX
-#define LAPPED_MAX	3
+#ifndef LATEST_LAPPED_MAX
+#define LATEST_LAPPED_MAX	3
 #endif
 
 #define ROUND		(2 * SLOTS)
@@ -80,13 +80,13 @@ active proctype reader()
 		tries = 0;
 		do
 #ifndef NO_LOCK
-		:: tries == LAPPED_MAX ->
+		:: tries == LATEST_LAPPED_MAX ->
 			lock();
 			g = generation;
 			assert(slot_generation[g % SLOTS] == g);
 			unlock();
 			break
-		:: tries < LAPPED_MAX ->
+		:: tries < LATEST_LAPPED_MAX ->
 			tries++;
 #else
 		:: true ->

@@ -14,7 +14,11 @@
  * Reading
  */
 
-enum read_how { READ, READV, READ_NOWAIT, PREAD, SPLICE_OUT };
+enum read_how { READ, READV, READ_NOWAIT, PREAD, SPLICE_OUT, TAKE };
+
+/* For TAKE: none, one that has long passed. */
+static const __u64 deadlines[] = { 0, 1, LASTLINE_FOREVER };
+static struct lastline_take take;
 
 static ssize_t splice_out(int fd, char *at, size_t size)
 {
@@ -44,6 +48,13 @@ static ssize_t do_read(int fd, enum read_how how, char *at, size_t size, uint32_
 		return pread(fd, at, size, arg % 3);
 	case SPLICE_OUT:
 		return splice_out(fd, at, size);
+	case TAKE:
+		take = (struct lastline_take){
+			.buf = (uintptr_t)at,
+			.size = size,
+			.deadline_ns = deadlines[arg % ARRAY_SIZE(deadlines)],
+		};
+		return ioctl(fd, LASTLINE_IOC_TAKE, &take);
 	default:
 		return preadv2(fd, vector, draw_vector(vector, at, size, arg), -1,
 			       how == READ_NOWAIT ? RWF_NOWAIT : 0);
@@ -60,8 +71,12 @@ static long model_read_by(struct descriptor *d, enum read_how how, size_t size,
 		return -EBADF;
 	if (how == PREAD)
 		return -ESPIPE;
+	if (how == TAKE && d->file->channel->removed)
+		return -ENODEV;
 	if (!model_can_read(d->file))
 		return -EBADF;
+	if (how == TAKE && !size)
+		return -EINVAL;
 	if (place->where == KERNEL)
 		return -EFAULT;
 	if (!size && how != READ)
@@ -120,15 +135,32 @@ static void describe_read(struct descriptor *d, enum read_how how, size_t size,
 			  const struct place *place)
 {
 	static const char *const names[] = { "read", "readv", "preadv2(RWF_NOWAIT)", "pread",
-					     "splice" };
+					     "splice", "TAKE" };
 
 	describe("%s(#%d, %zu bytes%s)", names[how], slot_of(d), size, where_text(place->where));
+}
+
+/*
+ * What comes of a read that may not get a line now; @sleeps: only a signal ends it. The
+ * driver's answer to TAKE follows from its deadline.
+ */
+static long model_wait(const struct file *file, enum read_how how, uint32_t arg, bool *sleeps)
+{
+	bool until = how == TAKE && deadlines[arg % ARRAY_SIZE(deadlines)] != LASTLINE_FOREVER;
+
+	*sleeps = false;
+	if (how == READ_NOWAIT || file->flags & O_NONBLOCK)
+		return -EAGAIN;
+	if (until)
+		return deadlines[arg % ARRAY_SIZE(deadlines)] ? -ETIMEDOUT : -EAGAIN;
+	*sleeps = true;
+	return -EINTR;
 }
 
 /* read: descriptor, how, size, place */
 void run_read(const struct op *op)
 {
-	static const enum read_how hows[16] = { READ, READ, READ, READ, READ, READ, READ, READV,
+	static const enum read_how hows[16] = { READ, READ, READ, READ, READ, TAKE, TAKE, READV,
 						READV, READV, SPLICE_OUT, SPLICE_OUT, PREAD,
 						READ_NOWAIT, READ_NOWAIT, READ_NOWAIT };
 	static char wanted[MODEL_LINE_MAX];
@@ -137,20 +169,25 @@ void run_read(const struct op *op)
 	size_t size = draw_read_size(d->file, op->arg[2]);
 	struct place place = draw_read_place(how, op->arg[3], size);
 	long want = model_read_by(d, how, size, &place, wanted), got;
-	bool sleeps = want == -EAGAIN && how != READ_NOWAIT && !(d->file->flags & O_NONBLOCK);
+	bool sleeps = false;
 
 	describe_read(d, how, size, &place);
 	poison(&place, size);
 	make_absent(&to, &place);
-	if (sleeps) {
-		want = -EINTR;
+	if (want == -EAGAIN)
+		want = model_wait(d->file, how, op->arg[1] / 16, &sleeps);
+	if (sleeps)
 		tick(true);
-	}
 	got = result(do_read(d->fd, how, place.at, size, op->arg[1] / 16));
 	if (sleeps)
 		tick(false);
-	if (expect(got, want))
-		check_bytes(&place, size, wanted, got);
+	if (!expect(got, want))
+		return;
+	check_bytes(&place, size, wanted, got);
+	if (how == TAKE && got > 0) {
+		check_taken(d->file, &take.taken);
+		expect_field("left", take.left, d->file->left);
+	}
 }
 
 /* Takes what is there, and never sleeps. */

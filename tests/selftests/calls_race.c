@@ -33,6 +33,7 @@
 
 #include "kselftest.h"
 #include "calls.h"
+#include "clock.h"
 
 #define FIRST		(FIRST_NUMBER + NUMBERS)	/* channel of the race */
 #define THREADS		3
@@ -336,6 +337,26 @@ static void read_vector(struct session *s)
 	check_line(s, line, len);
 }
 
+static void read_until(struct session *s)
+{
+	char line[LIMIT_MAX + 1];
+	struct lastline_take take = {
+		.buf = (uintptr_t)line,
+		.size = LIMIT_MAX,
+		.deadline_ns = now_ns(CLOCK_MONOTONIC) + draw(2000000),
+	};
+	int len;
+
+	begin("TAKE");
+	len = ioctl(s->fd, LASTLINE_IOC_TAKE, &take);
+	if (len < 0) {
+		EXPECT_ERROR(errno == ETIMEDOUT || is_read_error(s));
+		return;
+	}
+	line[len] = '\0';
+	check_line(s, line, len);
+}
+
 static void read_in_vain(struct session *s)
 {
 	begin("read to nowhere");
@@ -401,7 +422,7 @@ static void use(struct session *s, unsigned int times)
 		write_in_vain, clear,
 	};
 	static void (*const reads[])(struct session *s) = {
-		read_whole, read_whole, read_pieces, read_vector, read_in_vain, wait_for_news,
+		read_whole, read_whole, read_pieces, read_vector, read_until, read_in_vain, wait_for_news,
 		seek, look_at_map, check_numbers,
 	};
 	int mode = s->flags & O_ACCMODE;

@@ -274,6 +274,7 @@ TEST_F(control, everything_fails_with_ENODEV_once_the_channel_is_removed)
 	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_INFO, &info));
 	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_TAKEN, &taken));
 	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_CLEAR));
+	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_TAKE, &taken));
 	EXPECT_ERRNO(ENODEV, ioctl(fd, FIONREAD, &n));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
 	EXPECT_EQ(ENODEV, errno);

@@ -298,6 +298,35 @@ TEST_F(inject, ioctl)
 	AT_EACH_POINT(ioctl(self->reader, FIONREAD, &ret), EXPECT_KEPT());
 }
 
+static int take(int fd, unsigned int size)
+{
+	char buf[16];
+	struct lastline_take take = { .buf = (uintptr_t)buf, .size = size };
+
+	return ioctl(fd, LASTLINE_IOC_TAKE, &take);
+}
+
+/* Points that fail when a line was already taken: the writing of what is known of it. */
+static int lost;
+
+static void take_again(int fd, int ret)
+{
+	if (ret < 0 && strcmp("kept\n", get(fd)))
+		lost++;
+	lseek(fd, 0, SEEK_SET);
+}
+
+TEST_F(inject, take)
+{
+	lseek(self->reader, 0, SEEK_SET);
+	AT_EACH_POINT(take(self->reader, 16), take_again(self->reader, ret));
+	/* The rest of it has to be kept. */
+	AT_EACH_POINT(take(self->reader, 2), take_again(self->reader, ret));
+	EXPECT_LT(0, self->failures);
+	/* The structure was written a moment ago, so only here can that fail. */
+	EXPECT_GE(2 * ROUNDS, lost);
+}
+
 static int add_with_mode(int control, int mode)
 {
 	struct lastline_add add = {

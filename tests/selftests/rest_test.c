@@ -2,6 +2,7 @@
 /* lseek(2), ioctl(2), splice(2), and the attributes in sysfs */
 #include <sys/sendfile.h>
 
+#include "clock.h"
 #include "lastline_test.h"
 
 TEST_F(channel, lseek_set_reads_the_current_line_again)
@@ -76,14 +77,6 @@ TEST_F(channel, fionread_is_what_a_read_would_get)
 	EXPECT_EQ(2, bytes);
 	EXPECT_EQ(-1, ioctl(self->reader, FIONREAD, bad_address()));
 	EXPECT_EQ(EFAULT, errno);
-}
-
-static __u64 now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
 TEST_F(channel, info_tells_generation_limit_and_files)
@@ -307,6 +300,42 @@ TEST_F(channel, sysfs_tells_generation_line_max_readers_and_writers)
 	close(self->writer);
 	EXPECT_EQ(info_of(self->reader).writers, attribute("writers"));
 	self->writer = -1;
+}
+
+/* A number of what /proc says of an open file, or -1. */
+static long long fdinfo(int fd, const char *name)
+{
+	long long value = -1;
+	char path[32], line[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			value = atoll(line + strlen(name) + 1);
+	}
+	fclose(file);
+	return value;
+}
+
+TEST_F(channel, fdinfo_tells_what_an_open_file_took_missed_and_left_unfinished)
+{
+	int i;
+
+	EXPECT_EQ(0, fdinfo(self->reader, "lastline-taken"));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_LATEST("x\n");
+	EXPECT_EQ(4, put(self->writer, "y\nun"));
+	EXPECT_EQ(self->generation + 4, fdinfo(self->reader, "lastline-generation"));
+	EXPECT_EQ(self->generation + 3, fdinfo(self->reader, "lastline-taken"));
+	EXPECT_EQ(2, fdinfo(self->reader, "lastline-missed"));
+	EXPECT_EQ(0, fdinfo(self->reader, "lastline-unfinished"));
+	EXPECT_EQ(0, fdinfo(self->writer, "lastline-taken"));
+	EXPECT_EQ(2, fdinfo(self->writer, "lastline-unfinished"));
 }
 
 TEST_F(channel, a_writer_can_poll_sysfs_until_somebody_listens)

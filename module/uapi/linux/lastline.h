@@ -85,11 +85,37 @@ struct lastline_taken {
 	__u64 spare[3];
 };
 
+/**
+ * struct lastline_take - a read() with a deadline, and what is known of the line
+ * @buf:         address of the bytes' buffer
+ * @deadline_ns: until when to sleep for a line, CLOCK_MONOTONIC outside of any time
+ *               namespace; 0: not at all, LASTLINE_FOREVER: without end
+ * @size:        room in the buffer in bytes, at least 1
+ * @left:        gets how many bytes of the line did not fit, for the next reads
+ * @spare:       must be zero
+ * @taken:       gets what is known of the line, in the same moment
+ */
+struct lastline_take {
+	__u64 buf;
+	__u64 deadline_ns;
+	__u32 size;
+	__u32 left;
+	__u64 spare;
+	struct lastline_taken taken;
+};
+
+#define LASTLINE_FOREVER	(~0ULL)		/* no deadline */
+
 /*
  * On an open channel. INFO and TAKEN work on any open file and fail with EFAULT for a
  * bad address. CLEAR takes the latest line away, as if nothing had been published
  * yet, and wipes its bytes; the generation goes on by one, and nobody is woken. It
- * fails with EBADF unless the file can write. Anything else but FIONREAD (int: bytes
+ * fails with EBADF unless the file can write. TAKE reads as read() does, in one call with
+ * the deadline and TAKEN, and returns the number of bytes. It fails with EBADF unless the
+ * file can read, EINVAL for a size of 0 or a spare field that is not, EAGAIN if nothing
+ * is new and it may not sleep, by its deadline or O_NONBLOCK, ETIMEDOUT if it slept until
+ * the deadline, EINTR, and EFAULT; then it took nothing, and @left and @taken are zero
+ * or what they were. Anything else but FIONREAD (int: bytes
  * of one line that a read would get now) fails with ENOTTY, and all of it with ENODEV
  * when the channel was removed. Since 1.0.
  */
@@ -97,6 +123,7 @@ struct lastline_taken {
 #define LASTLINE_IOC_INFO	_IOR(LASTLINE_IOC_MAGIC, 0x00, struct lastline_info)
 #define LASTLINE_IOC_TAKEN	_IOR(LASTLINE_IOC_MAGIC, 0x01, struct lastline_taken)
 #define LASTLINE_IOC_CLEAR	_IO(LASTLINE_IOC_MAGIC, 0x02)
+#define LASTLINE_IOC_TAKE	_IOWR(LASTLINE_IOC_MAGIC, 0x03, struct lastline_take)
 
 /**
  * struct lastline_add - a channel to be made
