@@ -318,6 +318,20 @@ static int add_file(struct channel *channel, fmode_t mode)
 }
 
 /**
+ * channel_time_ns - when the latest line was published
+ * @channel: the channel, open or not
+ *
+ * Return: nanoseconds of CLOCK_MONOTONIC, 0 if there is no line.
+ */
+u64 channel_time_ns(struct channel *channel)
+{
+	/* Pairs with the release in latest_attach(). */
+	if (!smp_load_acquire(&channel->latest.map))
+		return 0;
+	return latest_look(&channel->latest).time_ns;
+}
+
+/**
  * channel_open - a file of this channel is opened
  * @channel: the channel
  * @mode:    what the file can do

@@ -120,6 +120,7 @@ int channel_remove(unsigned long number);
 int channel_find(const char *name);
 void channel_remove_all(void);
 
+u64 channel_time_ns(struct channel *channel);
 int channel_open(struct channel *channel, fmode_t mode);
 void channel_close(struct channel *channel, fmode_t mode);
 void channel_wake_waiting(struct channel *channel);

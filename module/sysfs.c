@@ -31,6 +31,12 @@ static ssize_t mode_show(struct device *dev, struct device_attribute *attr, char
 }
 static DEVICE_ATTR_RO(mode);
 
+static ssize_t monotonic_ns_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", channel_time_ns(dev_to_channel(dev)));
+}
+static DEVICE_ATTR_RO(monotonic_ns);
+
 static ssize_t name_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	const char *name = dev_to_channel(dev)->name;
@@ -57,6 +63,7 @@ static struct attribute *lastline_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_line_max.attr,
 	&dev_attr_mode.attr,
+	&dev_attr_monotonic_ns.attr,
 	&dev_attr_name.attr,
 	&dev_attr_readers.attr,
 	&dev_attr_writers.attr,

@@ -294,6 +294,7 @@ TEST_F(channel, sysfs_tells_generation_line_max_readers_and_writers)
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(2, put(self->writer, "x\n"));
 	EXPECT_EQ(self->generation + 3, attribute("generation"));
+	EXPECT_EQ(info_of(self->reader).monotonic_ns, attribute("monotonic_ns"));
 	EXPECT_EQ(self->line_max, attribute("line_max"));
 	EXPECT_EQ(info_of(self->reader).readers, attribute("readers"));
 	EXPECT_EQ(info_of(self->reader).writers, attribute("writers"));
