@@ -50,14 +50,20 @@ static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *u
 	return NULL;
 }
 
-/* For a rule that makes /dev/lastline/NAME of it. */
+/*
+ * For rules: one that makes /dev/lastline/NAME of it, and one for those alone that nobody
+ * asked for in particular.
+ */
 static int channel_uevent(compat_uevent_const struct device *dev, struct kobj_uevent_env *env)
 {
 	const struct channel *channel = dev_to_channel(dev);
+	int ret = 0;
 
-	if (!channel->name)
-		return 0;
-	return add_uevent_var(env, "LASTLINE_NAME=%s", channel->name);
+	if (channel->added)
+		ret = add_uevent_var(env, "LASTLINE_ADDED=1");
+	if (!ret && channel->name)
+		ret = add_uevent_var(env, "LASTLINE_NAME=%s", channel->name);
+	return ret;
 }
 
 static const struct device_type channel_type = {
@@ -99,6 +105,7 @@ static struct channel *create(const struct channel_traits *traits)
 	init_waitqueue_head(&channel->wait);
 	mutex_init(&channel->lock);
 	channel->mode = traits->mode;
+	channel->added = traits->added;
 	channel->umode = traits->umode;
 	channel->uid = traits->uid;
 	channel->gid = traits->gid;
@@ -195,6 +202,8 @@ static void retire(struct channel *channel)
 	WRITE_ONCE(channel->removed, true);
 	if (channel->latest.map)
 		WRITE_ONCE(channel->latest.map->flags, LASTLINE_MAP_REMOVED);
+	/* There will be no more news of it. */
+	sysfs_notify(&channel->dev.kobj, NULL, "readers");
 	mutex_unlock(&channel->lock);
 
 	/* (E) between @removed and who waits; pairs with (F). */

@@ -18,6 +18,7 @@
  * @cdev:     the character device; holds a reference to @dev, and each open
  *            file holds one to it
  * @name:     or NULL; constant
+ * @added:    at run time, not when the module was loaded; constant
  * @uid:      owner of the node; constant, as the next three
  * @gid:      its group
  * @umode:    its permissions
@@ -35,6 +36,7 @@ struct channel {
 	struct device dev;
 	struct cdev cdev;
 	const char *name;
+	bool added;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t umode;
@@ -99,6 +101,7 @@ static inline u64 channel_generation(const struct channel *channel)
  * @mode:     LASTLINE_MODE_*
  * @line_max: longest line in bytes
  * @name:     or NULL
+ * @added:    at run time, not when the module is loaded
  * @umode:    permissions of the node
  * @uid:      its owner
  * @gid:      its group
@@ -109,6 +112,7 @@ struct channel_traits {
 	u8 mode;
 	u32 line_max;
 	const char *name;
+	bool added;
 	umode_t umode;
 	kuid_t uid;
 	kgid_t gid;

@@ -57,6 +57,7 @@ static int understand(const struct lastline_add *add, struct channel_traits *tra
 		.mode = add->mode,
 		.line_max = line_max,
 		.name = add->name[0] ? add->name : NULL,
+		.added = true,
 		.umode = add->permissions,
 		.uid = make_kuid(current_user_ns(), add->uid),
 		.gid = make_kgid(current_user_ns(), add->gid),

@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/rt.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -409,6 +410,8 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 {
 	struct channel *channel = file->channel;
 	DECLARE_WAITQUEUE(wait, current);
+	/* As poll() has it: who is in real time wants to be woken in time. */
+	u64 slack = rt_task(current) ? 0 : current->timer_slack_ns;
 	bool timed_out = false;
 	int ret = 0;
 
@@ -428,8 +431,7 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 			break;
 		}
 		trace_wait(channel, READ_ONCE(file->seen));
-		timed_out = !schedule_hrtimeout_range(deadline, current->timer_slack_ns,
-						      HRTIMER_MODE_ABS);
+		timed_out = !schedule_hrtimeout_range(deadline, slack, HRTIMER_MODE_ABS);
 	}
 	__set_current_state(TASK_RUNNING);
 	atomic_dec(&channel->sleepers);

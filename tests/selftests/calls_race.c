@@ -422,8 +422,8 @@ static void use(struct session *s, unsigned int times)
 		write_in_vain, clear,
 	};
 	static void (*const reads[])(struct session *s) = {
-		read_whole, read_whole, read_pieces, read_vector, read_until, read_in_vain, wait_for_news,
-		seek, look_at_map, check_numbers,
+		read_whole, read_whole, read_pieces, read_vector, read_until, read_in_vain,
+		wait_for_news, seek, look_at_map, check_numbers,
 	};
 	int mode = s->flags & O_ACCMODE;
 

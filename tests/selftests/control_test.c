@@ -135,6 +135,8 @@ TEST_F(control, a_name_is_told_found_and_nobody_elses)
 	ASSERT_LE(0, number);
 	EXPECT_STREQ("my-sensor_1.x", attribute(number, "name"));
 	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_NAME=my-sensor_1.x"));
+	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_ADDED=1"));
+	EXPECT_EQ(NULL, strstr(attribute(0, "uevent"), "LASTLINE_ADDED"));
 	EXPECT_EQ(number, find(self->fd, "my-sensor_1.x"));
 	EXPECT_ERRNO(ENODEV, find(self->fd, "my-sensor_1"));
 	EXPECT_ERRNO(EEXIST, ioctl(self->fd, LASTLINE_CTL_ADD, &self->add));
@@ -279,6 +281,22 @@ TEST_F(control, everything_fails_with_ENODEV_once_the_channel_is_removed)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
 	EXPECT_EQ(ENODEV, errno);
 	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(control, who_polls_for_readers_is_told_that_the_channel_is_gone)
+{
+	struct pollfd pfd = { .events = POLLPRI };
+	char path[96], text[8];
+
+	ASSERT_LE(0, ADD());
+	snprintf(path, sizeof(path), "/sys/class/lastline/lastline%d/readers", self->number);
+	pfd.fd = open(path, O_RDONLY);
+	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
+	EXPECT_EQ(0, poll(&pfd, 1, PAUSE_MS));
+	EXPECT_EQ(self->number, REMOVE(self->number));
+	EXPECT_EQ(1, poll(&pfd, 1, PATIENCE_MS));
+	EXPECT_ERRNO(ENODEV, pread(pfd.fd, text, sizeof(text), 0));
+	close(pfd.fd);
 }
 
 TEST_F(control, a_rest_of_a_line_goes_with_the_channel)

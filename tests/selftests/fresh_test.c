@@ -299,7 +299,8 @@ TEST_F(fresh, a_read_that_gets_nothing_touches_nothing)
 TEST_F(fresh, files_in_sysfs_hold_nothing_but_text)
 {
 	static const char * const names[] = {
-		"generation", "line_max", "mode", "name", "readers", "uevent", "writers",
+		"generation", "line_max", "mode", "monotonic_ns", "name", "readers", "uevent",
+		"writers",
 	};
 	unsigned int i;
 	char path[96];

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -119,6 +120,20 @@ static inline bool await_sleepers(int fd, unsigned int count)
 		pause_ms(1);
 	}
 	return false;
+}
+
+static inline void on_alarm(int signal)
+{
+}
+
+/* SIGALRM comes every 50 ms. */
+static inline void begin_alarms(int flags)
+{
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = flags };
+	struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
 }
 
 /* Waits for a child; true if it ended with exit status 0. */

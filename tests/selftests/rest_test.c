@@ -304,7 +304,7 @@ TEST_F(channel, sysfs_tells_generation_line_max_readers_and_writers)
 }
 
 /* A number of what /proc says of an open file, or -1. */
-static long long fdinfo(int fd, const char *name)
+static long long fdinfo_number(int fd, const char *name)
 {
 	long long value = -1;
 	char path[32], line[64];
@@ -326,17 +326,17 @@ TEST_F(channel, fdinfo_tells_what_an_open_file_took_missed_and_left_unfinished)
 {
 	int i;
 
-	EXPECT_EQ(0, fdinfo(self->reader, "lastline-taken"));
+	EXPECT_EQ(0, fdinfo_number(self->reader, "lastline-taken"));
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(2, put(self->writer, "x\n"));
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(4, put(self->writer, "y\nun"));
-	EXPECT_EQ(self->generation + 4, fdinfo(self->reader, "lastline-generation"));
-	EXPECT_EQ(self->generation + 3, fdinfo(self->reader, "lastline-taken"));
-	EXPECT_EQ(2, fdinfo(self->reader, "lastline-missed"));
-	EXPECT_EQ(0, fdinfo(self->reader, "lastline-unfinished"));
-	EXPECT_EQ(0, fdinfo(self->writer, "lastline-taken"));
-	EXPECT_EQ(2, fdinfo(self->writer, "lastline-unfinished"));
+	EXPECT_EQ(self->generation + 4, fdinfo_number(self->reader, "lastline-generation"));
+	EXPECT_EQ(self->generation + 3, fdinfo_number(self->reader, "lastline-taken"));
+	EXPECT_EQ(2, fdinfo_number(self->reader, "lastline-missed"));
+	EXPECT_EQ(0, fdinfo_number(self->reader, "lastline-unfinished"));
+	EXPECT_EQ(0, fdinfo_number(self->writer, "lastline-taken"));
+	EXPECT_EQ(2, fdinfo_number(self->writer, "lastline-unfinished"));
 }
 
 TEST_F(channel, a_writer_can_poll_sysfs_until_somebody_listens)

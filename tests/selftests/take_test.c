@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* LASTLINE_IOC_TAKE: a read with a deadline, and what is known of the line */
 #include <stddef.h>
-#include <sys/time.h>
 
 #include "clock.h"
 #include "lastline_test.h"
@@ -212,20 +211,6 @@ TEST_F(sleeping, take_can_sleep_forever)
 	pid = publish_to_a_sleeper(self->fd, "woken\n");
 	EXPECT_STREQ("woken\n", take(self->fd, LASTLINE_FOREVER - 1, &self->take));
 	EXPECT_TRUE(ended_well(pid));
-}
-
-static void on_alarm(int signal)
-{
-}
-
-/* SIGALRM comes every 50 ms. */
-static void begin_alarms(int flags)
-{
-	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = flags };
-	struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
 }
 
 TEST_F(sleeping, a_signal_ends_take_and_it_takes_nothing)

@@ -113,9 +113,11 @@ struct lastline_take {
  * fails with EBADF unless the file can write. TAKE reads as read() does, in one call with
  * the deadline and TAKEN, and returns the number of bytes. It fails with EBADF unless the
  * file can read, EINVAL for a size of 0 or a spare field that is not, EAGAIN if nothing
- * is new and it may not sleep, by its deadline or O_NONBLOCK, ETIMEDOUT if it slept until
- * the deadline, EINTR, and EFAULT; then it took nothing, and @left and @taken are zero
- * or what they were. Anything else but FIONREAD (int: bytes
+ * is new and it may not sleep, by a deadline of 0 or O_NONBLOCK, ETIMEDOUT when the
+ * deadline has come, EINTR, ENOMEM and EFAULT; then it took nothing, and @left and @taken
+ * are zero or what they were. (Only if the structure, which was written before, can no
+ * longer be written afterwards, EFAULT comes of a line that was taken.) To security
+ * modules and file notification it is an ioctl, not a read. Anything else but FIONREAD (int: bytes
  * of one line that a read would get now) fails with ENOTTY, and all of it with ENODEV
  * when the channel was removed. Since 1.0.
  */
