@@ -3,69 +3,21 @@
 #
 # The channel in the hands of shells and everyday programs. LASTLINE_DEV names it,
 # /dev/lastline0 unless it is set; nothing else may use it meanwhile.
-#
-# Each test runs in a process group of its own, which ends with it: nothing that a
-# test started outlives it, and what blocks for too long is a failure.
 set -u
 
 dev=${LASTLINE_DEV:-/dev/lastline0}
 sysfs=/sys/class/lastline/${dev##*/}
 group_dir=/sys/fs/cgroup/lastline-scenarios
-limit=60	# seconds for one test
-patience=20	# seconds until something that must happen counts as lost
 pause=0.2	# seconds in which something that must not happen would have
-sentences=() commands=()
+
+# shellcheck source=tests/selftests/sentences.sh
+. "$(dirname "$0")/sentences.sh"
 
 if [ ! -c "$dev" ]; then
 	echo "TAP version 13"
 	echo "1..0 # SKIP no $dev here; load the module"
 	exit 4
 fi
-
-# test_that SENTENCE COMMAND...: to be run in turn at the end
-test_that()
-{
-	sentences+=("$1")
-	commands+=("${*:2}")
-}
-
-fail()
-{
-	echo "$*"
-	exit 1
-}
-
-skip()
-{
-	echo "$*"
-	exit 4
-}
-
-needs()
-{
-	local program
-
-	for program; do
-		type -P "$program" >/dev/null || skip "no $program here"
-	done
-}
-
-# await COMMAND...: until it succeeds
-await()
-{
-	local end=$((SECONDS + patience))
-
-	until "$@"; do
-		[ "$SECONDS" -lt "$end" ] || fail "waited in vain: $*"
-		sleep 0.02
-	done
-}
-
-# expect WANTED GOT WHAT
-expect()
-{
-	[ "$2" = "$1" ] || fail "$3 is '$2' instead of '$1'"
-}
 
 generation() { cat "$sysfs/generation"; }
 published_since() { echo $(($(generation) - $1)); }
@@ -646,60 +598,5 @@ any_user()
 }
 test_that "any user reads and writes it" any_user
 
-#
-# All of them
-#
-
-# run NUMBER: the test of that number
-run()
-{
-	local name="$1 - ${sentences[$1 - 1]}" command watchdog status
-
-	read -ra command <<<"${commands[$1 - 1]}"
-	rm -rf "$tmp"
-	mkdir "$tmp"
-	set -m
-	("${command[@]}") </dev/null >"$log" 2>&1 &
-	group=$!
-	(
-		sleep "$limit"
-		echo "took longer than $limit s" >>"$log"
-		kill -KILL -- -"$group"
-	) &
-	watchdog=$!
-	set +m
-	disown "$watchdog"
-	wait "$group"
-	status=$?
-	kill -KILL -- -"$watchdog" -"$group"
-	group=
-	leave_group
-	case $status in
-	0)	echo "ok $name" ;;
-	4)	echo "ok $name # SKIP $(tail -n 1 "$log")"
-		skipped=$((skipped + 1)) ;;
-	*)	sed 's/^/# /' "$log"
-		echo "not ok $name"
-		failed=$((failed + 1)) ;;
-	esac
-} 2>/dev/null
-
-home=$(mktemp -d) || exit 1
-tmp=$home/test log=$home/log group='' skipped=0 failed=0
-# shellcheck disable=SC2317 # called by the trap
-clean_up()
-{
-	[ -z "$group" ] || kill -KILL -- -"$group" 2>/dev/null
-	leave_group
-	rm -rf "$home"
-}
-trap clean_up EXIT
-trap 'exit 1' INT TERM HUP
-
-echo "TAP version 13"
-echo "1..${#sentences[@]}"
-for ((number = 1; number <= ${#sentences[@]}; number++)); do
-	run $number
-done
-[ $failed = 0 ] || exit 1
-[ $skipped != ${#sentences[@]} ] || exit 4
+after=leave_group
+run_all
