@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Moments of CLOCK_MONOTONIC in nanoseconds, for the library and the command. */
+#ifndef LASTLINE_DEADLINE_H
+#define LASTLINE_DEADLINE_H
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <linux/lastline.h>
+
+#define NS_PER_S	UINT64_C(1000000000)
+
+static inline uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* @ns after @moment; never, if either is LASTLINE_FOREVER. */
+static inline uint64_t later(uint64_t moment, uint64_t ns)
+{
+	return ns < LASTLINE_FOREVER - moment ? moment + ns : LASTLINE_FOREVER;
+}
+
+/* The moment that is @timeout_ns from now. 0 and LASTLINE_FOREVER mean the same for both. */
+static inline uint64_t deadline_in(uint64_t timeout_ns)
+{
+	if (!timeout_ns || timeout_ns == LASTLINE_FOREVER)
+		return timeout_ns;
+	return later(now_ns(CLOCK_MONOTONIC), timeout_ns);
+}
+
+/*
+ * As poll(), but with a deadline, and a negative errno: 0 if something is there, else
+ * -ETIMEDOUT, or -EAGAIN for a deadline of 0.
+ */
+static inline int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
+{
+	struct timespec left = {};
+	uint64_t now;
+	int ret;
+
+	if (deadline_ns && deadline_ns != LASTLINE_FOREVER) {
+		now = now_ns(CLOCK_MONOTONIC);
+		if (now < deadline_ns) {
+			left.tv_sec = (deadline_ns - now) / NS_PER_S;
+			left.tv_nsec = (deadline_ns - now) % NS_PER_S;
+		}
+	}
+	ret = ppoll(fds, count, deadline_ns == LASTLINE_FOREVER ? NULL : &left, NULL);
+	if (ret > 0)
+		return 0;
+	if (ret < 0)
+		return -errno;
+	return deadline_ns ? -ETIMEDOUT : -EAGAIN;
+}
+
+#endif /* LASTLINE_DEADLINE_H */
