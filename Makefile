@@ -5,8 +5,7 @@
 BUILD := $(CURDIR)/build
 # The kernel to build for: the running one where its headers are installed.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(VM_KDIR))
-PREFIX ?= /usr/local
-UDEVDIR ?= /etc/udev/rules.d
+prefix ?= /usr/local
 DESTDIR ?=
 
 # The kernel of the virtual machine; known once "make setup" has been there.
@@ -17,7 +16,12 @@ VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 # (Debian's include/config/kernel.release is another one.)
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
-export BUILD
+export BUILD prefix DESTDIR
+
+# Let the system know of what is new, as far as it has these.
+settle = ldconfig; \
+	if command -v systemd-sysusers >/dev/null; then systemd-sysusers; fi; \
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; udevadm control --reload; fi
 
 .PHONY: help
 help: ## list the verbs
@@ -78,19 +82,24 @@ load: modules ## build and load the module on this machine (PARAMS="devices=4 ..
 unload: ## unload it
 	rmmod lastline
 
+.PHONY: userspace
+userspace: ## build library and command
+	$(MAKE) -C userspace
+
 .PHONY: install
-install: modules ## install module, header, udev rule and ABI description
-	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) modules_install \
+install: modules ## install module, library, command and what makes them fit in
+	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) INSTALL_MOD_DIR=updates modules_install \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	$(MAKE) -C userspace install
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	install -d $(DESTDIR)$(PREFIX)/include/linux
-	# As the kernel's own "make headers_install" does, for programs in C90.
-	sed 's/^static inline /static __inline__ /' module/uapi/linux/lastline.h \
-		>$(DESTDIR)$(PREFIX)/include/linux/lastline.h
-	install -D -m 0644 userspace/udev/60-lastline.rules \
-		$(DESTDIR)$(UDEVDIR)/60-lastline.rules
-	install -D -m 0644 userspace/abi/sysfs-class-lastline \
-		$(DESTDIR)$(PREFIX)/share/doc/lastline/sysfs-class-lastline
+	$(if $(DESTDIR),,$(settle))
+
+.PHONY: uninstall
+uninstall: ## take away what install brought
+	rm -f $(DESTDIR)/lib/modules/$(RELEASE)/updates/lastline.ko*
+	$(MAKE) -C userspace uninstall
+	$(if $(DESTDIR),,depmod $(RELEASE))
+	$(if $(DESTDIR),,$(settle))
 
 .PHONY: clean
 clean: ## remove everything that was made
