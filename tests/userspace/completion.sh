@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Completion by the TAB key, in shells of a terminal that tmux makes. Wants the command
+# installed, root, and a machine of its own: it adds channels.
+set -u
+
+limit=180 patience=60
+# shellcheck source=tests/selftests/sentences.sh
+. "$(dirname "$0")/../selftests/sentences.sh"
+
+if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null || ! type -P tmux >/dev/null; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP wants root, tmux, and lastline installed"
+	exit 4
+fi
+unset TMUX
+export LC_ALL=C.UTF-8 TERM=xterm-256color
+
+terminal() { tmux -u -f /dev/null -L lastline-completion "$@"; }
+screen() { terminal capture-pane -p; }
+shows() { grep -qF -- "$1" <<<"$(screen)"; }
+
+put_back()
+{
+	terminal kill-server
+	lastline remove engine exhaust
+} >/dev/null 2>&1
+
+# start bash|zsh: one that knows nothing but what is installed
+start()
+{
+	needs "$1"
+	lastline add engine >/dev/null
+	cat >"$tmp/bashrc" <<-'END'
+		. /usr/share/bash-completion/bash_completion
+		PS1='ready '
+	END
+	mkdir "$tmp/zsh"
+	cat >"$tmp/zsh/.zshrc" <<-'END'
+		autoload -Uz compinit && compinit -u -D
+		PS1='ready '
+	END
+	case $1 in
+	bash)	terminal new-session -d -x 100 -y 30 "exec bash --rcfile $tmp/bashrc -i" ;;
+	zsh)	terminal new-session -d -x 100 -y 30 "ZDOTDIR=$tmp/zsh exec zsh -i" ;;
+	esac
+	await shows ready
+}
+
+# becomes TYPED LINE: after TAB; what stands there is then deleted
+becomes()
+{
+	terminal send-keys -l "$1"
+	terminal send-keys Tab
+	await shows "ready $2"
+	terminal send-keys C-u
+	terminal send-keys C-l
+}
+
+completes()
+{
+	start "$1"
+	becomes "lastline wa" "lastline watch "
+	becomes "lastline get en" "lastline get engine"
+	becomes "lastline watch --pl" "lastline watch --plain"
+	becomes "lastline add --gr" "lastline add --group"
+	becomes "lastline add --group last" "lastline add --group lastline"
+	becomes "lastline top --sort mi" "lastline top --sort missed"
+	becomes "lastline pub --ev" "lastline pub --every"
+	becomes "lastline get /dev/lastline-con" "lastline get /dev/lastline-control"
+	# Two that begin so are both shown.
+	lastline add exhaust >/dev/null
+	terminal send-keys -l "lastline remove e"
+	terminal send-keys Tab Tab
+	await shows exhaust
+	terminal send-keys C-u
+	terminal send-keys C-l
+	lastline remove exhaust
+	becomes "lastline remove e" "lastline remove engine"
+}
+test_that "TAB completes commands, options, groups and channels in bash" completes bash
+test_that "TAB completes commands, options, groups and channels in zsh" completes zsh
+
+# Without bash-completion, which not everybody has.
+by_function()
+{
+	lastline add engine >/dev/null
+	expect "engine" "$(bash --norc -c '
+		. /usr/share/bash-completion/completions/lastline
+		COMP_WORDS=(lastline get en) COMP_CWORD=2
+		_lastline
+		echo "${COMPREPLY[*]}"')" "what is offered"
+}
+test_that "plain bash needs nothing but the file" by_function
+
+options_are_known()
+{
+	local command option
+
+	for command in $(lastline --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		for option in $(lastline "$command" --help | grep -oE '^  -[A-Za-z], --[a-z-]+' |
+			grep -oE -- '--[a-z-]+'); do
+			grep -qF -- "$option" /usr/share/zsh/site-functions/_lastline ||
+				fail "zsh does not know $command $option"
+		done
+	done
+}
+test_that "zsh knows each option of each command" options_are_known
+
+after=put_back
+run_all

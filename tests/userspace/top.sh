@@ -1,0 +1,448 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lastline top, on a terminal that tmux makes and whose screen it captures. Wants the
+# command installed, root, and a machine of its own: it adds channels and unloads the
+# module.
+set -u
+
+limit=180 patience=60
+# shellcheck source=tests/selftests/sentences.sh
+. "$(dirname "$0")/../selftests/sentences.sh"
+
+if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null || ! type -P tmux >/dev/null; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP wants root, tmux, and lastline installed"
+	exit 4
+fi
+unset TMUX
+export LC_ALL=C.UTF-8 TERM=xterm-256color
+
+# Its server would inherit what a test has open.
+terminal() { tmux -u -f /dev/null -L lastline-top "$@" 5<&-; }
+
+# After each test: no terminal, the module, and of the channels only the nameless ones.
+put_back()
+{
+	local channel
+
+	terminal kill-server
+	[ -d /sys/class/lastline ] || insmod /vm/lastline.ko
+	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
+		lastline remove "$channel"
+	done
+} >/dev/null 2>&1
+
+# make NAME: adds a channel, its number in $number and its node in $dev
+make()
+{
+	dev=$(lastline add "$1") || fail "$1 cannot be added"
+	number=${dev#/dev/lastline}
+}
+
+attribute() { cat "/sys/class/lastline/lastline$number/$1"; }
+
+# top ARGUMENT...: starts it, and waits for its keys
+top()
+{
+	terminal new-session -d -x 100 -y 30 \
+		"echo before; lastline top $*; echo \"ended with \$?\"; exec sleep 1000"
+	await shows "q quit"
+}
+
+screen() { terminal capture-pane -p; }
+shows() { grep -qE -- "$1" <<<"$(screen)"; }
+shows_not() { ! shows "$1"; }
+
+# column NUMBER NAME: what the row of that channel says there
+column() { screen | awk -v n="$1" -v name="$2" '$2 == name { print $n }'; }
+column_is() { [ "$(column "$1" "$2")" = "$3" ]; }
+once() { lastline top --once --interval 100ms "$@"; }
+once_column() { once | awk -v n="$1" -v name="$2" '$2 == name { print $n }'; }
+
+# Publishes 20 times a second or, on a busy machine, less often.
+write_slowly()
+{
+	python3 -u -c '
+import time
+i = 0
+while True:
+    print(i := i + 1)
+    time.sleep(0.05)' >"$dev"
+}
+
+there_are_writers() { [ "$(attribute writers)" != 0 ]; }
+
+# is_between LOW NUMBER HIGH
+is_between()
+{
+	awk -v low="$1" -v number="$2" -v high="$3" \
+		'BEGIN { exit !(low <= number && number <= high) }'
+}
+
+# A reader that missed 10 lines, as descriptor 5
+miss_ten()
+{
+	local i
+
+	echo first >"$dev"
+	exec 5<"$dev"
+	read -r <&5
+	for ((i = 0; i < 11; i++)); do
+		echo "$i" >"$dev"
+	done
+	read -r <&5
+	expect 10 "$REPLY" "the line that was taken"
+}
+
+#
+# On the screen
+#
+
+rows()
+{
+	make engine
+	write_slowly &
+	tail -f "$dev" >/dev/null &
+	top
+	await shows "^ *$number  engine "
+	await column_is 5 engine 1
+	await column_is 6 engine 1
+	await shows "^ *$number  engine .*[0-9] ms  +[▁▂▃▄▅▆▇█ ]*[▁▂▃▄▅▆▇█]$"
+	screen
+	# Nobody takes it for a reader.
+	expect 1 "$(attribute readers)" "the number of readers"
+}
+test_that "a row shows a channel's number, name, readers, writers, age and history" rows
+
+# What top says next to what is counted here, in the same seconds.
+rate_is_right()
+{
+	local before generation
+
+	before=$(attribute generation)
+	sleep 6
+	generation=$(attribute generation)
+	wanted=$(((generation - before) / 6)) got=$(column 3 engine)
+	is_between $((wanted * 2 / 3)) "$got" $((wanted * 3 / 2 + 1))
+}
+
+rate()
+{
+	local wanted='' got=''
+
+	make engine
+	write_slowly &
+	top --interval 4s
+	# The machine may have other things to do, and then not.
+	for _ in 1 2 3 4 5; do
+		! rate_is_right || return 0
+	done
+	fail "the rate is $got instead of about $wanted"
+}
+test_that "the rate is about what the writer publishes" rate
+
+graph()
+{
+	make engine
+	top --interval 200ms
+	await shows engine
+	shows_not '[▁▂▃▄▅▆▇█]' || fail "a graph without a line"
+	echo x >"$dev"
+	await shows '█'
+	await column_is 3 engine 0
+	# One line in one interval: the rest of the history is empty.
+	await shows '█ +$|█$'
+	expect 1 "$(screen | grep -o '█' | wc -l)" "the number of full blocks"
+}
+test_that "a single line is one block in the history" graph
+
+missed()
+{
+	make engine
+	miss_ten
+	top
+	await column_is 4 engine 10
+	# This one inherits it, as any child of a shell.
+	sleep 1000 &
+	expect 10 "$(once_column 4 engine)" "lines missed through one file of two processes"
+	exec 5<&-
+	kill $!
+	await column_is 4 engine -
+}
+test_that "missed counts what a reader did, once for a file that processes share" missed
+
+idle()
+{
+	local idle
+
+	idle=$(lastline list | awk '$4 == 0 && $6 == 0' | wc -l)
+	make engine
+	top
+	await shows engine
+	await shows "$idle idle hidden"
+	expect 1 "$(screen | grep -cE '^ *[0-9]+  ')" "the number of rows"
+	terminal send-keys a
+	await shows " 0 idle hidden"
+	expect $((idle + 1)) "$(screen | grep -cE '^ *[0-9]+  ')" "the number of all rows"
+	terminal send-keys a
+	await shows "$idle idle hidden"
+}
+test_that "idle channels are hidden and counted, and a shows them" idle
+
+comes_and_goes()
+{
+	make engine
+	top
+	await shows engine
+	lastline add wheels >/dev/null
+	await shows wheels
+	lastline remove engine
+	await shows_not engine
+	shows wheels || fail "wheels went, too"
+}
+test_that "a channel that is added appears, and one that is removed disappears" comes_and_goes
+
+# first_is NAME: its row is the first one
+first_is() { [ "$(screen | awk 'NR == 3 { print $2 }')" = "$1" ]; }
+
+sorts()
+{
+	make quiet
+	make engine
+	write_slowly &
+	make last
+	top --interval 500ms
+	await first_is quiet
+	terminal send-keys s
+	await shows "by rate"
+	await first_is engine
+	miss_ten
+	terminal send-keys s
+	await shows "by missed"
+	await first_is last
+	terminal send-keys s
+	await shows "by age"
+	await first_is engine
+	terminal send-keys s
+	await shows "by number"
+	await first_is quiet
+}
+test_that "s sorts by rate, missed, age and number again" sorts
+
+scrolls()
+{
+	local i
+
+	for ((i = 0; i < 40; i++)); do
+		make "a$i"
+	done
+	top
+	await first_is a0
+	shows_not a27 || fail "there is room for 27 rows"
+	terminal send-keys Down
+	await first_is a1
+	terminal send-keys NPage
+	await first_is a13
+	shows a39 || fail "the last one is not there"
+	terminal send-keys PPage Up
+	await first_is a0
+	terminal send-keys End
+	await first_is a13
+	terminal send-keys Home
+	await first_is a0
+}
+test_that "arrows, page keys, Home and End scroll, and not beyond the ends" scrolls
+
+resizes()
+{
+	make engine
+	top --interval 300ms
+	await shows engine
+	terminal resize-window -x 1 -y 1
+	sleep 1
+	terminal resize-window -x 30 -y 2
+	await shows "^q quit"
+	terminal resize-window -x 1 -y 50
+	sleep 1
+	terminal resize-window -x 200 -y 4
+	await shows "^ *$number  engine"
+	await shows "PgDn scroll"
+	terminal resize-window -x 100 -y 30
+	await shows "^ *$number  engine"
+	terminal send-keys q
+	await shows "ended with 0"
+}
+test_that "it survives a terminal of 1 by 1, and draws all again when that grows" resizes
+
+ascii()
+{
+	make engine
+	write_slowly &
+	terminal new-session -d -x 100 -y 30 "LC_ALL=C lastline top"
+	await shows "engine .*@"
+	shows_not '[▁▂▃▄▅▆▇█]' || fail "there are blocks"
+}
+test_that "without UTF-8 the history is ASCII" ascii
+
+#
+# The end
+#
+
+# A shell that says what the terminal was like before, and after.
+top_in_shell()
+{
+	cat >"$tmp/shell" <<-END
+		echo before
+		# A shell ends with what Ctrl-C ended, unless it has a trap.
+		trap : INT
+		stty -a >$tmp/before
+		lastline top
+		echo "ended with \$?"
+		stty -a >$tmp/after
+		exec sleep 1000
+	END
+	terminal new-session -d -x 100 -y 30 "bash $tmp/shell"
+	await shows "q quit"
+}
+
+# ended STATUS: the terminal is as it was
+ended()
+{
+	await shows "^ended with $1$"
+	await test -s "$tmp/after"
+	cmp "$tmp/before" "$tmp/after" || fail "the terminal is not as it was"
+	shows "^before$" || fail "what was on the screen is gone"
+	shows_not "q quit" || fail "it left something on the screen"
+}
+
+quits()
+{
+	make engine
+	top_in_shell
+	terminal send-keys q
+	ended 0
+}
+test_that "q quits, and the terminal is as it was" quits
+
+# by_signal STATUS COMMAND...: that sends it
+by_signal()
+{
+	make engine
+	top_in_shell
+	"${@:2}"
+	ended "$1"
+}
+test_that "Ctrl-C ends it with status 130, and the terminal is as it was" \
+	by_signal 130 terminal send-keys C-c
+test_that "SIGTERM ends it with status 143, and the terminal is as it was" \
+	by_signal 143 pkill -TERM -x lastline
+
+terminal_goes()
+{
+	make engine
+	top
+	terminal kill-server
+	await eval '! pgrep -x lastline'
+}
+test_that "it ends when its terminal goes away" terminal_goes
+
+module_goes()
+{
+	make engine
+	top --interval 300ms
+	await shows engine
+	lastline remove engine
+	rmmod lastline || fail "top keeps the module from being unloaded"
+	await shows "not loaded; as root: modprobe lastline"
+	shows_not engine || fail "the channel is still there"
+	insmod /vm/lastline.ko
+	make wheels
+	await shows "^ *$number  wheels"
+	shows_not "not loaded" || fail "it still says so"
+	terminal send-keys q
+	await shows "ended with 0"
+}
+test_that "without the module it says so, and goes on when that is loaded again" module_goes
+
+# refuses WORDS COMMAND...: with status 1
+refuses()
+{
+	local status=0 said
+
+	said=$("${@:2}" 2>&1) || status=$?
+	expect 1 "$status" "the status of ${*:2}"
+	[[ $said == *"$1"* ]] || fail "it says '$said', and not '$1'"
+}
+
+bad_terminal()
+{
+	local kind
+
+	for kind in "" dumb nosuch; do
+		terminal new-session -d "TERM=$kind lastline top; echo \"ended with \$?\"; exec sleep 1000"
+		await shows "cannot draw on a terminal of type \"$kind\""
+		await shows "ended with 1"
+		terminal kill-server
+	done
+	refuses "try: lastline top --once" lastline top
+}
+test_that "on a terminal that cannot be drawn on it says so, with status 1" bad_terminal
+
+#
+# Once
+#
+
+snapshot()
+{
+	local rate missed readers writers age
+
+	make engine
+	miss_ten
+	write_slowly &
+	await there_are_writers
+	env -u TERM -u LC_ALL lastline top --once --interval 300ms >"$tmp/out" </dev/null ||
+		fail "it fails"
+	cat "$tmp/out"
+	expect "channel name lines/s missed readers writers age" \
+		"$(head -n 1 "$tmp/out" | tr -s ' ' | sed 's/^ //')" "the head"
+	expect 2 "$(wc -l <"$tmp/out")" "the number of lines"
+	read -r _ _ rate missed readers writers age < <(tail -n 1 "$tmp/out")
+	expect "10 1 1" "$missed $readers $writers" "what is missed, readers and writers"
+	is_between 0.1 "$rate" 21 || fail "the rate is $rate"
+	is_between 0 "$age" 5 || fail "the age is $age"
+	expect "$(lastline list | wc -l)" "$(once --all | wc -l)" "the number of all lines"
+}
+test_that "--once prints a row for each channel as text, with no terminal at all" snapshot
+
+snapshot_sorts()
+{
+	make quiet
+	make engine
+	write_slowly &
+	await there_are_writers
+	expect engine "$(once --sort rate --interval 2s | awk 'NR == 2 { print $2 }')" "the first row"
+	expect quiet "$(once --sort number | awk 'NR == 2 { print $2 }')" "the first row by number"
+}
+test_that "--once sorts as it is told" snapshot_sorts
+
+once_without_module()
+{
+	rmmod lastline || fail "the module does not unload"
+	refuses "as root: modprobe lastline" lastline top --once
+}
+test_that "--once without the module says how to load it, with status 1" once_without_module
+
+clean()
+{
+	needs valgrind
+	make engine
+	miss_ten
+	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect \
+		--error-exitcode=99 lastline top --once --interval 100ms --all 2>&1 ||
+		fail "valgrind complains"
+}
+test_that "valgrind finds neither a leak nor an error in --once" clean
+
+after=put_back
+run_all
