@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the fenced blocks of a page, one after another, as its reader would.
+
+    tutorial.py PAGE [HEADING]...
+
+With headings, only what stands under those. KTAP output, a test for each block.
+
+What a block is says its info string, of which a reader sees nothing:
+
+    ```sh                   commands for bash -e, of a user in the group lastline
+    ```sh root              of root
+    ```sh background        in another terminal, until the end of the section
+    ```text                 what the block before it prints, to the letter
+    ```text numbers vary    the same, but each number stands for any number, and the
+                            spaces beside it for as many as a column needs
+    ```text background      what the last block in the background prints until the end
+    ```python FILE          a file of that name (of any language)
+
+Behind a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
+the block printed in the file $output. What goes on in the background is checked at the
+end of the section, until it is right or too late.
+
+A block of commands needs a text or a check. A file needs a check, or must be named by
+commands further down. Wants the command installed, root, and a machine of its own: it
+adds a user, and leaves channels behind.
+"""
+import grp
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+import time
+
+USER = "reader"
+LIMIT = 60     # seconds for one block
+PATIENCE = 30   # seconds until what must happen in the background counts as lost
+
+WORDS = [], ["root"], ["background"], ["root", "background"]
+FENCE = re.compile(r"```(\S*) ?(.*)")
+CHECK = re.compile(r"<!-- check:(.*?)-->\n*", re.DOTALL)
+
+
+class Block:
+    """A fenced block, what it should print, and what is to be looked at afterwards."""
+
+    def __init__(self, heading, language, words, text):
+        self.heading = heading
+        self.text = text
+        self.shown = None
+        self.numbers_vary = False
+        self.check = None
+        self.root = "root" in words.split()
+        self.background = "background" in words.split()
+        self.is_commands = language == "sh" and words.split() in WORDS
+        self.file = None if self.is_commands else words
+
+    def name(self):
+        """Its heading, and what it begins with. A # would begin a directive."""
+        about = self.file or self.text.splitlines()[0]
+        return f"{self.heading}: {about}".split("#")[0].rstrip()
+
+
+def parse(page, headings):
+    """The blocks of the page under these headings, or under all."""
+    blocks, block, in_background, heading = [], None, None, "top"
+    while page:
+        line, _, rest = page.partition("\n")
+        fence, check = FENCE.fullmatch(line), CHECK.match(page)
+        if fence:
+            text, end, rest = rest.partition("\n```\n")
+            if not end:
+                sys.exit(f"{heading}: a block without an end")
+            language, words = fence.groups()
+            if language == "text":
+                printer = in_background if "background" in words else block
+                if not printer or printer.shown is not None:
+                    sys.exit(f"{heading}: a text without commands that print it")
+                printer.shown, printer.numbers_vary = text + "\n", "numbers vary" in words
+            else:
+                block = Block(heading, language, words, text + "\n")
+                blocks.append(block)
+                in_background = block if block.background else in_background
+        elif check:
+            if not block or block.check:
+                sys.exit(f"{heading}: a check without a block")
+            block.check, rest = check[1].strip(), page[check.end():]
+        elif re.match("#+ ", line):
+            heading, block, in_background = line.lstrip("# "), None, None
+        page = rest
+    blocks = [block for block in blocks if not headings or block.heading in headings]
+    missing = set(headings) - {block.heading for block in blocks}
+    if missing or not blocks:
+        sys.exit(f"no blocks under: {', '.join(missing) or 'any heading'}")
+    return blocks
+
+
+def find_unchecked(blocks):
+    """Ends if there is one: what nothing looks at may be wrong for years."""
+    for i, block in enumerate(blocks):
+        if not block.is_commands and not block.file:
+            sys.exit(f"{block.name()}: neither commands nor a file with a name")
+        named = block.file and any(
+            later.is_commands and block.file in later.text for later in blocks[i + 1:])
+        if block.shown is None and not block.check and not named:
+            sys.exit(f"{block.name()}: nothing checks this block")
+
+
+class Terminal:
+    """Runs blocks, all in one directory, and knows what still runs."""
+
+    def __init__(self):
+        if USER not in (user.pw_name for user in pwd.getpwall()):
+            subprocess.run(["useradd", "--create-home", "--groups", "lastline",
+                            "--shell", "/bin/bash", USER], check=True)
+        self.user = pwd.getpwnam(USER)
+        self.groups = [self.user.pw_gid, grp.getgrnam("lastline").gr_gid]
+        self.running = []
+        os.chdir(self.user.pw_dir)
+
+    def start(self, commands, out, root=False, **environment):
+        """A shell of its own session, so that all that it started can be ended."""
+        who = {} if root else {"user": self.user.pw_uid, "group": self.user.pw_gid,
+                               "extra_groups": self.groups}
+        environment = {**os.environ, "HOME": self.user.pw_dir, **environment}
+        with open(out, "w", encoding="utf-8") as file:
+            return subprocess.Popen(["bash", "-e", "-c", commands], stdin=subprocess.DEVNULL,
+                                    stdout=file, stderr=file, start_new_session=True,
+                                    env=environment, **who)
+
+    @staticmethod
+    def end(process):
+        """Ends it, with what it started."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+    def run(self, commands, out, root=False, **environment):
+        """What went wrong, or None."""
+        process = self.start(commands, out, root, **environment)
+        try:
+            status = process.wait(LIMIT)
+            return f"it ended with status {status}" if status else None
+        except subprocess.TimeoutExpired:
+            return f"it took longer than {LIMIT} s"
+        finally:
+            self.end(process)
+
+
+def read(path):
+    """All that is in a file."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def same(block, printed):
+    """Did it print what the page shows?"""
+    if block.numbers_vary:
+        shape = re.compile(r" *\d+ *")
+        return shape.sub("0", printed) == shape.sub("0", block.shown)
+    return printed == block.shown
+
+
+def verify(terminal, block, output):
+    """What is wrong with what it printed and did, or None."""
+    if block.shown is not None and not same(block, read(output)):
+        return "it printed:\n" + read(output) + "instead of:\n" + block.shown
+    if block.check:
+        wrong = terminal.run(block.check, output + ".check", root=True, output=output)
+        if wrong:
+            return (f"the check: {wrong}:\n{block.check}\n{read(output + '.check')}"
+                    f"it printed:\n{read(output)}")
+    return None
+
+
+def run(terminal, block, output):
+    """What is wrong with a block that has an end, or None."""
+    if not block.is_commands:
+        with open(block.file, "w", encoding="utf-8") as file:
+            file.write(block.text)
+        open(output, "w", encoding="utf-8").close()
+    else:
+        wrong = terminal.run(block.text, output, block.root)
+        if wrong:
+            return f"{wrong}; it printed:\n{read(output)}"
+    return verify(terminal, block, output)
+
+
+def await_right(terminal, block, output):
+    """The same for one in the background."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        wrong = verify(terminal, block, output)
+        if not wrong or time.monotonic() > end:
+            return wrong
+        time.sleep(0.1)
+
+
+def run_section(terminal, blocks):
+    """All blocks under one heading. What is wrong with each, in order."""
+    running, wrong = [], {}
+    for number, block in blocks:
+        output = f"/tmp/output.{number}"
+        if block.background:
+            running.append((block, output, terminal.start(block.text, output, block.root)))
+        else:
+            wrong[block] = run(terminal, block, output)
+    for block, output, _ in running:
+        wrong[block] = await_right(terminal, block, output)
+    for _, _, process in running:
+        terminal.end(process)
+    return wrong
+
+
+def main():
+    """Tells what is wrong with the page."""
+    page = re.sub(r"\A<!-- SPDX.*?-->\n", "", read(sys.argv[1]))
+    blocks = parse(page, sys.argv[2:])
+    find_unchecked(blocks)
+    terminal, failed = Terminal(), False
+    print(f"TAP version 13\n1..{len(blocks)}", flush=True)
+    numbered = list(enumerate(blocks, 1))
+    for heading in dict.fromkeys(block.heading for block in blocks):
+        section = [entry for entry in numbered if entry[1].heading == heading]
+        wrong = run_section(terminal, section)
+        for number, block in section:
+            if wrong[block]:
+                failed = True
+                print(re.sub("^", "# ", wrong[block].rstrip("\n"), flags=re.MULTILINE))
+            print(f"{'not ' if wrong[block] else ''}ok {number} - {block.name()}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
