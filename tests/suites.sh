@@ -152,6 +152,54 @@ stage_selftests()
 			>"$stage/kselftest-list.txt"
 }
 
+# Lays out what "make install" installs, as packages would do it.
+stage_userspace()
+{
+	local stage=$build/vm/installed release
+	release=$(cat "$build/kernel-release") &&
+		rm -rf "$stage" &&
+		make -s -C "$top" install DESTDIR="$stage" prefix=/usr \
+			KDIR="/usr/src/linux-headers-$release" &&
+		# Of the kernel's own modules there is none in the machine.
+		depmod -b "$stage" "$release" 2>/dev/null
+}
+
+# in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
+in_debian()
+{
+	"$top/tests/vm/run" --debian --no-module --timeout 900 --add "$build/vm/installed:/" \
+		--add "$top/tests/userspace:/tests/userspace" \
+		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" "$@"
+}
+
+# As an administrator leaves it who wants the channels of robot.conf from boot on.
+stage_robot()
+{
+	local etc=$build/vm/robot/etc wants=systemd/system/sysinit.target.wants
+	rm -rf "$build/vm/robot" &&
+		install -D -m 0644 "$top/userspace/examples/robot.conf" "$etc/lastline.d/robot.conf" &&
+		mkdir -p "$etc/$wants" &&
+		ln -s /usr/lib/systemd/system/lastline.service "$etc/$wants"
+}
+
+# debian_tests TEST...: of tests/userspace, one after another
+debian_tests()
+{
+	# shellcheck disable=SC2016 # the machine's shell does
+	in_debian -- sh -c \
+		'status=0; for test; do "/tests/userspace/$test" || status=1; done; exit $status' \
+		sh "$@"
+}
+
+# The library's tests, with the library in them and with the one that is installed.
+library_tests()
+{
+	make -s -C "$top/tests/userspace" "$build/userspace-tests/lib_test" \
+		"$build/userspace-tests/lib_test_shared" &&
+		in_debian --add "$build/userspace-tests:/tests/library" -- \
+			sh -c '/tests/library/lib_test && /tests/library/lib_test_shared'
+}
+
 # in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
 in_vm()
 {
