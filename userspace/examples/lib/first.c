@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waits for whichever of several channels has news first, and takes it, until one of them
+ * is removed.
+ *
+ *	first CHANNEL...
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lastline.h>
+
+#define CHANNELS_MAX	16
+
+/* Prints the news of @channels, all of whose names are in @names. */
+static int print_news(struct lastline **channels, char **names, int count)
+{
+	struct lastline_line line;
+	int i, ret;
+
+	for (;;) {
+		i = lastline_wait(channels, count, LASTLINE_FOREVER);
+		if (i < 0)
+			return i;
+		ret = lastline_take(channels[i], &line, 0);
+		/* Another thread or the next line may have been quicker. */
+		if (ret == -EAGAIN)
+			continue;
+		if (ret)
+			return ret;
+		printf("%s: %s", names[i], line.data);
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct lastline *channels[CHANNELS_MAX];
+	int i, count = 0, ret = 0;
+
+	if (argc < 2 || argc > CHANNELS_MAX + 1)
+		return 2;
+	for (i = 1; !ret && i < argc; i++) {
+		ret = lastline_open(&channels[count], argv[i], O_RDONLY);
+		if (!ret)
+			count++;
+	}
+	if (!ret)
+		ret = print_news(channels, argv + 1, count);
+	fprintf(stderr, "%s\n", strerror(-ret));
+	for (i = 0; i < count; i++)
+		lastline_close(channels[i]);
+	return 1;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Begins to work when somebody reads: waits for a reader, up to ten seconds, and then
+ * publishes.
+ *
+ *	reader CHANNEL
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lastline.h>
+
+#define TEN_SECONDS	10000000000	/* nanoseconds */
+
+int main(int argc, char **argv)
+{
+	struct lastline *channel;
+	int ret;
+
+	if (argc != 2)
+		return 2;
+	ret = lastline_open(&channel, argv[1], O_WRONLY);
+	if (!ret) {
+		ret = lastline_wait_reader(channel, TEN_SECONDS);
+		if (ret > 0)
+			ret = lastline_printf(channel, "hello, the %d of you", ret);
+		lastline_close(channel);
+	}
+	if (ret)
+		fprintf(stderr, "%s: %s\n", argv[1], strerror(-ret));
+	return ret ? 1 : 0;
+}
