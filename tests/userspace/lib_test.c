@@ -331,7 +331,7 @@ TEST_F(lib, without_permission_a_channel_can_be_seen_but_not_opened)
 /* No driver, as far as this process can see. */
 static bool hide_driver(void)
 {
-	return !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	return !unshare(CLONE_NEWNS) && !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) &&
 	       !mount("none", "/sys/class", "tmpfs", 0, NULL) &&
 	       !mount("none", "/dev", "tmpfs", 0, NULL);
 }
