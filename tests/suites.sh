@@ -200,6 +200,26 @@ library_tests()
 			sh -c '/tests/library/lib_test && /tests/library/lib_test_shared'
 }
 
+# An error or a leak fails the test that it is in.
+valgrind_tests()
+{
+	make -s -C "$top/tests/userspace" "$build/userspace-tests/lib_test_shared" &&
+		in_debian --add "$build/userspace-tests:/tests/library" -- \
+			/tests/userspace/valgrind.sh /tests/library/lib_test_shared
+}
+
+# The programs of userspace/examples/lib, in a machine without libraries.
+example_tests()
+{
+	local here=tests/userspace
+
+	make -s -C "$top/$here" &&
+		"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
+			--add "$build/userspace-tests/examples:/$here/examples" \
+			--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" -- \
+			"/$here/examples.sh"
+}
+
 # in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
 in_vm()
 {
