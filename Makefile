@@ -51,8 +51,8 @@ run: vm-modules ## watch it work: a fast writer, slow readers, in a VM
 	@tests/demo
 
 .PHONY: shell
-shell: vm-modules ## a shell in the VM, with the module loaded
-	@tests/vm/run --interactive --with bash -- bash
+shell: vm-modules ## a shell in a VM where all of it is installed
+	@tests/shell
 
 .PHONY: check
 check: vm-modules ## lint and all tests (KERNEL=kasan, kcsan, preempt: on that debug kernel)
@@ -89,7 +89,8 @@ userspace: ## build library and command
 .PHONY: install
 install: modules ## install module, library, command and what makes them fit in
 	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) INSTALL_MOD_DIR=updates modules_install \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true)
 	$(MAKE) -C userspace install
 	$(if $(DESTDIR),,depmod $(RELEASE))
 	$(if $(DESTDIR),,$(settle))
