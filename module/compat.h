@@ -15,11 +15,33 @@
 #include <linux/uio.h>
 #include <linux/version.h>
 
+/* 5.11 gave ALIGN() a header of its own. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#include <linux/kernel.h>
+#else
+#include <linux/align.h>
+#endif
+
 /* 6.12 moved it from asm. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #include <asm/unaligned.h>
 #else
 #include <linux/unaligned.h>
+#endif
+
+/* 5.14 exported what it needs. This one is for processes only, never for interrupts. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+struct mem_cgroup;
+
+static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	swap(current->active_memcg, memcg);
+#endif
+	return memcg;
+}
+#else
+#define compat_set_active_memcg	set_active_memcg
 #endif
 
 /* 6.0 gave iterators over one user buffer a kind of their own. */

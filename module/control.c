@@ -126,7 +126,6 @@ static const struct file_operations control_fops = {
 	.open = nonseekable_open,
 	.unlocked_ioctl = control_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
 
 static struct miscdevice control = {

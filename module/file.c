@@ -90,10 +90,10 @@ struct lastline_file {
 /* Memory that belongs to one open file. */
 static char *alloc_buffer(struct lastline_file *file, size_t size)
 {
-	struct mem_cgroup *old = set_active_memcg(file->memcg);
+	struct mem_cgroup *old = compat_set_active_memcg(file->memcg);
 	char *buf = kvmalloc(size, GFP_KERNEL_ACCOUNT);
 
-	set_active_memcg(old);
+	compat_set_active_memcg(old);
 	return buf;
 }
 

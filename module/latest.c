@@ -34,13 +34,13 @@
  * Readers may have all of it mapped. So what stands behind a line is wiped when a
  * longer one was there, and what was copied for nothing is wiped at once.
  */
-#include <linux/align.h>
 #include <linux/build_bug.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "latest.h"
 
 /**
