@@ -56,6 +56,16 @@ expect()
 	[ "$2" = "$1" ] || fail "$3 is '$2' instead of '$1'"
 }
 
+# fails_with STATUS WORDS COMMAND...: and says so
+fails_with()
+{
+	local status=0 said
+
+	said=$("${@:3}" 2>&1) || status=$?
+	expect "$1" "$status" "the status of ${*:3}"
+	[[ $said == *"$2"* ]] || fail "${*:3} says '$said', and not '$2'"
+}
+
 # run NUMBER: the test of that number
 run()
 {

@@ -31,16 +31,6 @@ channels() { find /sys/class/lastline/ -name 'lastline*' | sort; }
 there_are() { [ "$(channels)" = "$1" ]; }
 has_own() { cat /sys/class/lastline/lastline*/name | grep -q '^bench\.'; }
 
-# fails_with STATUS WORDS COMMAND...: and says so
-fails_with()
-{
-	local status=0 said
-
-	said=$("${@:3}" 2>&1) || status=$?
-	expect "$1" "$status" "the status of ${*:3}"
-	[[ $said == *"$2"* ]] || fail "${*:3} says '$said', and not '$2'"
-}
-
 table()
 {
 	local text before

@@ -38,16 +38,6 @@ has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
 has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
 lines_in() { wc -l <"$1"; }
 
-# fails_with STATUS WORDS COMMAND...: and says so
-fails_with()
-{
-	local status=0 said
-
-	said=$("${@:3}" 2>&1) || status=$?
-	expect "$1" "$status" "the status of ${*:3}"
-	[[ $said == *"$2"* ]] || fail "${*:3} says '$said', and not '$2'"
-}
-
 # json EXPRESSION: of what is read, as the variable "it"
 json()
 {
