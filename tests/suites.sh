@@ -158,7 +158,9 @@ stage_userspace()
 	local stage=$build/vm/installed release
 	release=$(cat "$build/kernel-release") &&
 		rm -rf "$stage" &&
+		# Debian's zsh looks in site-functions only below /usr/local.
 		make -s -C "$top" install DESTDIR="$stage" prefix=/usr \
+			zshdir=/usr/share/zsh/vendor-completions \
 			KDIR="/usr/src/linux-headers-$release" &&
 		# Of the kernel's own modules there is none in the machine.
 		depmod -b "$stage" "$release" 2>/dev/null

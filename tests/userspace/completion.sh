@@ -18,7 +18,8 @@ unset TMUX
 export LC_ALL=C.UTF-8 TERM=xterm-256color
 
 terminal() { tmux -u -f /dev/null -L lastline-completion "$@"; }
-screen() { terminal capture-pane -p; }
+# With the space behind a word that is complete.
+screen() { terminal capture-pane -pN; }
 shows() { grep -qF -- "$1" <<<"$(screen)"; }
 
 put_back()
@@ -101,7 +102,7 @@ options_are_known()
 	for command in $(lastline --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 		for option in $(lastline "$command" --help | grep -oE '^  -[A-Za-z], --[a-z-]+' |
 			grep -oE -- '--[a-z-]+'); do
-			grep -qF -- "$option" /usr/share/zsh/site-functions/_lastline ||
+			grep -qF -- "$option" /usr/share/zsh/vendor-completions/_lastline ||
 				fail "zsh does not know $command $option"
 		done
 	done
