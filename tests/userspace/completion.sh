@@ -37,7 +37,9 @@ start()
 		. /usr/share/bash-completion/bash_completion
 		PS1='ready '
 	END
-	mkdir "$tmp/zsh"
+	# The second is called like a channel, which is no directory.
+	mkdir "$tmp/zsh" "$tmp/engine"
+	cd "$tmp" || fail "no directory $tmp"
 	cat >"$tmp/zsh/.zshrc" <<-'END'
 		autoload -Uz compinit && compinit -u -D
 		PS1='ready '
@@ -63,12 +65,18 @@ completes()
 {
 	start "$1"
 	becomes "lastline wa" "lastline watch "
-	becomes "lastline get en" "lastline get engine"
+	becomes "lastline get en" "lastline get engine "
 	becomes "lastline watch --pl" "lastline watch --plain"
 	becomes "lastline add --gr" "lastline add --group"
 	becomes "lastline add --group last" "lastline add --group lastline"
+	becomes "lastline add --group=last" "lastline add --group=lastline"
+	becomes "lastline add --owner nob" "lastline add --owner nobody"
+	becomes "lastline add --from /etc/hostn" "lastline add --from /etc/hostname"
 	becomes "lastline top --sort mi" "lastline top --sort missed"
 	becomes "lastline pub --ev" "lastline pub --every"
+	becomes "lastline pub --every 1s engine -- mkfif" "lastline pub --every 1s engine -- mkfifo"
+	becomes "lastline pub --every 1s engine -- cat /etc/hostn" \
+		"lastline pub --every 1s engine -- cat /etc/hostname"
 	becomes "lastline get /dev/lastline-con" "lastline get /dev/lastline-control"
 	# Two that begin so are both shown.
 	lastline add exhaust >/dev/null
@@ -84,14 +92,23 @@ test_that "TAB completes commands, options, groups and channels in bash" complet
 test_that "TAB completes commands, options, groups and channels in zsh" completes zsh
 
 # Without bash-completion, which not everybody has.
+# offered WORD...: for the last one
+offered()
+{
+	# shellcheck disable=SC2016 # that shell does
+	bash --norc -c '
+		. /usr/share/bash-completion/completions/lastline
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_lastline
+		echo "${COMPREPLY[*]}"' bash "$@"
+}
+
 by_function()
 {
 	lastline add engine >/dev/null
-	expect "engine" "$(bash --norc -c '
-		. /usr/share/bash-completion/completions/lastline
-		COMP_WORDS=(lastline get en) COMP_CWORD=2
-		_lastline
-		echo "${COMPREPLY[*]}"')" "what is offered"
+	expect "engine" "$(offered lastline get en)" "what is offered"
+	expect "" "$(offered lastline watch --count '')" "what is offered for a number"
+	expect "" "$(offered lastline watch -c '')" "what is offered for a number"
 }
 test_that "plain bash needs nothing but the file" by_function
 
