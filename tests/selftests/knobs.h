@@ -45,6 +45,9 @@ static inline void quieten_console(bool quiet)
 	if (quiet) {
 		knob_get(all, old_all, sizeof(old_all));
 		knob_get(from, old_from, sizeof(old_from));
+	} else {
+		/* What was said meanwhile is judged when a busy console gets to it. */
+		sleep(2);
 	}
 	knob_set(all, quiet ? "0" : old_all);
 	knob_set(from, quiet ? "4" : old_from);
