@@ -140,6 +140,15 @@ static void await_link(const char *name)
 		usleep(10000);
 }
 
+/* As explain(), of an error of the control device. */
+static int explain_change(const char *which, int error)
+{
+	if (error != -EACCES && error != -EPERM)
+		return explain(which, error);
+	complain("only root may add and remove channels");
+	return STATUS_FAILED;
+}
+
 /* Says what came of it: a number, or an error. */
 static int added(const struct lastline_add *add, int number)
 {
@@ -156,13 +165,9 @@ static int added(const struct lastline_add *add, int number)
 	case -ENOSPC:
 		complain("there are %d channels, and cannot be more", LASTLINE_CHANNELS_MAX);
 		return STATUS_FAILED;
-	case -EACCES:
-	case -EPERM:
-		complain("only root may add and remove channels");
-		return STATUS_FAILED;
 	}
 	if (number < 0)
-		return explain(*add->name ? add->name : "add", number);
+		return explain_change(*add->name ? add->name : "add", number);
 	await_link(add->name);
 	printf("/dev/lastline%d\n", number);
 	return STATUS_OK;
@@ -323,11 +328,7 @@ static int remove_channel(const char *which)
 
 	if (ret >= 0)
 		ret = lastline_remove(ret);
-	if (ret == -EACCES || ret == -EPERM) {
-		complain("only root may add and remove channels");
-		return STATUS_FAILED;
-	}
-	return ret < 0 ? explain(which, ret) : STATUS_OK;
+	return ret < 0 ? explain_change(which, ret) : STATUS_OK;
 }
 
 static int clear_channel(const char *which)

@@ -52,7 +52,7 @@ static uint64_t number_after(const char *line, const char *name, int base, uint6
 static void read_fdinfo(struct holder *holder)
 {
 	char path[64], line[128];
-	int access;
+	int flags = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", holder->pid, holder->fd);
@@ -60,7 +60,7 @@ static void read_fdinfo(struct holder *holder)
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
-		holder->flags = number_after(line, "flags:", 8, holder->flags);
+		flags = number_after(line, "flags:", 8, flags);
 		holder->generation = number_after(line, "lastline-generation:", 10,
 						  holder->generation);
 		holder->taken = number_after(line, "lastline-taken:", 10, holder->taken);
@@ -69,9 +69,8 @@ static void read_fdinfo(struct holder *holder)
 						  holder->unfinished);
 	}
 	fclose(file);
-	access = holder->flags & O_ACCMODE;
-	holder->reads = access != O_WRONLY;
-	holder->writes = access != O_RDONLY;
+	holder->reads = (flags & O_ACCMODE) != O_WRONLY;
+	holder->writes = (flags & O_ACCMODE) != O_RDONLY;
 }
 
 /* A process names itself: neither a terminal nor JSON is to trip over that. */

@@ -14,7 +14,6 @@
  * @pid:        the process
  * @fd:         its descriptor
  * @program:    what it runs, as the kernel abbreviates it
- * @flags:      with which it is open
  * @reads:      it can read
  * @writes:     it can write
  * @generation: of the channel at that moment
@@ -27,7 +26,6 @@ struct holder {
 	pid_t pid;
 	int fd;
 	char program[32];
-	int flags;
 	bool reads;
 	bool writes;
 	uint64_t generation;

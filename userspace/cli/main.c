@@ -36,8 +36,7 @@ static void print_help(void)
 int next_option(const struct command *command, int argc, char **argv,
 		const struct option *options)
 {
-	/* With "+", what follows the channel is none of ours. */
-	char letters[64] = "+:h";
+	char letters[64];
 	size_t used, count;
 	int i, option;
 
@@ -45,8 +44,8 @@ int next_option(const struct command *command, int argc, char **argv,
 		;
 	struct option all[count + 2];
 
-	if (!command->takes_words)
-		strcpy(letters, ":h");
+	/* With "+", what follows the channel is none of ours. */
+	strcpy(letters, command->takes_words ? "+:h" : ":h");
 	used = strlen(letters);
 	memcpy(all, options, count * sizeof(*all));
 	all[count] = (struct option){ "help", no_argument, NULL, 'h' };

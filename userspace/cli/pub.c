@@ -156,7 +156,7 @@ static int publish_last_line(struct pub *pub, const char *data, size_t size)
 /*
  * Lines, as they come; of those that are there at once only the last one. What is begun
  * stays here until it is whole, so that nobody gets half of it if we have to give up. One
- * that is too long is not published, and so is the next that is not.
+ * that is too long is left out.
  */
 static int publish_lines(struct pub *pub)
 {

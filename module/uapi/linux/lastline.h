@@ -117,9 +117,9 @@ struct lastline_take {
  * deadline has come, EINTR, ENOMEM and EFAULT; then it took nothing, and @left and @taken
  * are zero or what they were. (Only if the structure, which was written before, can no
  * longer be written afterwards, EFAULT comes of a line that was taken.) To security
- * modules and file notification it is an ioctl, not a read. Anything else but FIONREAD (int: bytes
- * of one line that a read would get now) fails with ENOTTY, and all of it with ENODEV
- * when the channel was removed. Since 1.0.
+ * modules and file notification it is an ioctl, not a read. Anything else but FIONREAD
+ * (int: bytes of one line that a read would get now) fails with ENOTTY, and all of it with
+ * ENODEV when the channel was removed. Since 1.0.
  */
 #define LASTLINE_IOC_MAGIC	0xBE
 #define LASTLINE_IOC_INFO	_IOR(LASTLINE_IOC_MAGIC, 0x00, struct lastline_info)
