@@ -16,6 +16,9 @@ VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 # (Debian's include/config/kernel.release is another one.)
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
+# Of module, library and packages.
+VERSION := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' module/main.c)
+
 export BUILD prefix DESTDIR
 
 # Let the system know of what is new, as far as it has these.
@@ -101,6 +104,15 @@ uninstall: ## take away what install brought
 	$(MAKE) -C userspace uninstall
 	$(if $(DESTDIR),,depmod $(RELEASE))
 	$(if $(DESTDIR),,$(settle))
+
+# What DKMS wants to have in a directory of its own: sources, and how to build them.
+DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)
+
+.PHONY: dkms-source
+dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VERSION"
+	install -d $(DKMS_SOURCE)
+	cp -r Kbuild module LICENSE $(DKMS_SOURCE)
+	sed 's/@version@/$(VERSION)/' packaging/dkms.conf.in >$(DKMS_SOURCE)/dkms.conf
 
 .PHONY: clean
 clean: ## remove everything that was made
