@@ -6,25 +6,9 @@
 set -u
 
 limit=180
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
-
-if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants root, and lastline installed"
-	exit 4
-fi
-
-# After each test: the module, and of the channels only the nameless ones.
-put_back()
-{
-	local channel
-
-	[ -d /sys/class/lastline ] || insmod /vm/lastline.ko
-	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
-		lastline remove "$channel"
-	done
-} >/dev/null 2>&1
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
+wants lastline
 
 bench() { lastline bench --seconds 1 "$@"; }
 channels() { find /sys/class/lastline/ -name 'lastline*' | sort; }
@@ -160,5 +144,5 @@ clean()
 }
 test_that "valgrind finds neither a leak nor an error" clean
 
-after=put_back
+after=put_channels_back
 run_all

@@ -5,14 +5,9 @@
 # the command installed, root, and a machine of its own: it adds users and channels.
 set -u
 
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
-
-if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants root, and lastline installed"
-	exit 4
-fi
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
+wants lastline
 getent group lastline >/dev/null || groupadd --system lastline
 id member >/dev/null 2>&1 || useradd --groups lastline member
 
@@ -22,12 +17,7 @@ engine=${engine#/dev/lastline}
 # After each test: the one channel it began with, empty, and no other of a name.
 put_back()
 {
-	local channel
-
-	[ -d /sys/class/lastline ] || modprobe lastline
-	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
-		lastline remove "$channel"
-	done
+	put_channels_back
 	lastline add --number "$engine" engine
 } >/dev/null
 

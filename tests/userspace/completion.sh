@@ -6,27 +6,18 @@
 set -u
 
 limit=180 patience=60
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
+wants lastline tmux
 
-if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null || ! type -P tmux >/dev/null; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants root, tmux, and lastline installed"
-	exit 4
-fi
-unset TMUX
-export LC_ALL=C.UTF-8 TERM=xterm-256color
-
-terminal() { tmux -u -f /dev/null -L lastline-completion "$@"; }
 # With the space behind a word that is complete.
 screen() { terminal capture-pane -pN; }
-shows() { grep -qF -- "$1" <<<"$(screen)"; }
 
 put_back()
 {
-	terminal kill-server
-	lastline remove engine exhaust
-} >/dev/null 2>&1
+	close_terminal
+	put_channels_back
+}
 
 # start bash|zsh: one that knows nothing but what is installed
 start()
@@ -45,8 +36,8 @@ start()
 		PS1='ready '
 	END
 	case $1 in
-	bash)	terminal new-session -d -x 100 -y 30 "exec bash --rcfile $tmp/bashrc -i" ;;
-	zsh)	terminal new-session -d -x 100 -y 30 "ZDOTDIR=$tmp/zsh exec zsh -i" ;;
+	bash)	open_terminal "exec bash --rcfile $tmp/bashrc -i" ;;
+	zsh)	open_terminal "ZDOTDIR=$tmp/zsh exec zsh -i" ;;
 	esac
 	await shows ready
 }

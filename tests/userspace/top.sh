@@ -7,31 +7,15 @@
 set -u
 
 limit=180 patience=60
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
+wants lastline tmux
 
-if [ "$(id -u)" != 0 ] || ! type -P lastline >/dev/null || ! type -P tmux >/dev/null; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants root, tmux, and lastline installed"
-	exit 4
-fi
-unset TMUX
-export LC_ALL=C.UTF-8 TERM=xterm-256color
-
-# Its server would inherit what a test has open.
-terminal() { tmux -u -f /dev/null -L lastline-top "$@" 5<&-; }
-
-# After each test: no terminal, the module, and of the channels only the nameless ones.
 put_back()
 {
-	local channel
-
-	terminal kill-server
-	[ -d /sys/class/lastline ] || insmod /vm/lastline.ko
-	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
-		lastline remove "$channel"
-	done
-} >/dev/null 2>&1
+	close_terminal
+	put_channels_back
+}
 
 # make NAME: adds a channel, its number in $number and its node in $dev
 make()
@@ -45,14 +29,9 @@ attribute() { cat "/sys/class/lastline/lastline$number/$1"; }
 # top ARGUMENT...: starts it, and waits for its keys
 top()
 {
-	terminal new-session -d -x 100 -y 30 \
-		"echo before; lastline top $*; echo \"ended with \$?\"; exec sleep 1000"
+	open_terminal "echo before; lastline top $*; echo \"ended with \$?\"; exec sleep 1000"
 	await shows "q quit"
 }
-
-screen() { terminal capture-pane -p; }
-shows() { grep -qE -- "$1" <<<"$(screen)"; }
-shows_not() { ! shows "$1"; }
 
 # column NUMBER NAME: what the row of that channel says there
 column() { screen | awk -v n="$1" -v name="$2" '$2 == name { print $n }'; }
@@ -279,7 +258,7 @@ ascii()
 {
 	make engine
 	write_slowly &
-	terminal new-session -d -x 100 -y 30 "LC_ALL=C lastline top"
+	open_terminal "LC_ALL=C lastline top"
 	await shows "engine .*@"
 	shows_not '[▁▂▃▄▅▆▇█]' || fail "there are blocks"
 }
@@ -302,7 +281,7 @@ top_in_shell()
 		stty -a >$tmp/after
 		exec sleep 1000
 	END
-	terminal new-session -d -x 100 -y 30 "bash $tmp/shell"
+	open_terminal "bash $tmp/shell"
 	await shows "q quit"
 }
 
@@ -342,7 +321,7 @@ terminal_goes()
 {
 	make engine
 	top
-	terminal kill-server
+	close_terminal
 	await eval '! pgrep -x lastline'
 }
 test_that "it ends when its terminal goes away" terminal_goes
@@ -380,10 +359,10 @@ bad_terminal()
 	local kind
 
 	for kind in "" dumb nosuch; do
-		terminal new-session -d "TERM=$kind lastline top; echo \"ended with \$?\"; exec sleep 1000"
+		open_terminal "TERM=$kind lastline top; echo \"ended with \$?\"; exec sleep 1000"
 		await shows "cannot draw on a terminal of type \"$kind\""
 		await shows "ended with 1"
-		terminal kill-server
+		close_terminal
 	done
 	refuses "try: lastline top --once" lastline top
 }

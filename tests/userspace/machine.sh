@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For tests of the command that have a machine of their own: the channels they add, and a
+# terminal that tmux makes and whose screen they capture.
+# shellcheck source=tests/selftests/sentences.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../selftests/sentences.sh"
+
+unset TMUX
+export LC_ALL=C.UTF-8 TERM=xterm-256color
+
+# wants PROGRAM...: and root
+wants()
+{
+	if [ "$(id -u)" != 0 ] || ! type -P "$@" >/dev/null; then
+		echo "TAP version 13"
+		echo "1..0 # SKIP wants root, and installed: $*"
+		exit 4
+	fi
+}
+
+# The module, and of the channels only the nameless ones.
+put_channels_back()
+{
+	local channel
+
+	[ -d /sys/class/lastline ] || modprobe lastline
+	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
+		lastline remove "$channel"
+	done
+} >/dev/null 2>&1
+
+# Its server would inherit what a test has open.
+terminal() { tmux -u -f /dev/null -L lastline "$@" 5<&-; }
+
+# open_terminal COMMAND
+open_terminal() { terminal new-session -d -x 100 -y 30 "$1"; }
+
+# Until its server is gone: while it dies it takes away the socket of the next one.
+close_terminal()
+{
+	local server
+
+	server=$(terminal display-message -p '#{pid}') || return 0
+	terminal kill-server
+	while kill -0 "$server"; do
+		sleep 0.02
+	done
+} 2>/dev/null
+
+screen() { terminal capture-pane -p; }
+shows() { grep -qE -- "$1" <<<"$(screen)"; }
+shows_not() { ! shows "$1"; }
