@@ -6,8 +6,8 @@
 # Each runs in a process group of its own, which ends with it: nothing that a test
 # started outlives it, and what blocks for too long is a failure. It has a directory of
 # its own in $tmp, and what it prints is shown if it fails.
-limit=${limit:-60}		# seconds for one test
-patience=${patience:-20}	# seconds until something that must happen counts as lost
+limit=300	# seconds for one test
+patience=60	# seconds until something that must happen counts as lost
 after=:				# to be run after each test, and at the end
 sentences=() commands=()
 
@@ -66,6 +66,16 @@ fails_with()
 	[[ $said == *"$2"* ]] || fail "${*:3} says '$said', and not '$2'"
 }
 
+# await_end GROUP: who was killed may have a channel open a while longer
+await_end()
+{
+	local end=$((SECONDS + patience))
+
+	while kill -0 -- -"$1" && [ "$SECONDS" -lt "$end" ]; do
+		sleep 0.01
+	done
+}
+
 # run NUMBER: the test of that number
 run()
 {
@@ -88,6 +98,7 @@ run()
 	wait "$group"
 	status=$?
 	kill -KILL -- -"$watchdog" -"$group"
+	await_end "$group"
 	group=
 	"$after"
 	case $status in

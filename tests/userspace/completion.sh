@@ -5,7 +5,6 @@
 # installed, root, and a machine of its own: it adds channels.
 set -u
 
-limit=180 patience=60
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux
