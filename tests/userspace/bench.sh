@@ -5,14 +5,12 @@
 # users, and looks at all channels.
 set -u
 
-limit=180
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline
 
 bench() { lastline bench --seconds 1 "$@"; }
 channels() { find /sys/class/lastline/ -name 'lastline*' | sort; }
-there_are() { [ "$(channels)" = "$1" ]; }
 has_own() { cat /sys/class/lastline/lastline*/name | grep -q '^bench\.'; }
 
 table()
@@ -66,24 +64,36 @@ on_channel()
 }
 test_that "with a channel it publishes there" on_channel
 
-# removes_own SIGNAL STATUS SECONDS: that come so long after its beginning
+# is_at calls|wake-ups PROCESS: what it measures at present
+is_at()
+{
+	local threads=("/proc/$2/task"/*)
+
+	case $1 in
+	calls)		readlink "/proc/$2/fd"/* | grep -q '^/dev/lastline[0-9]' ;;
+	# With a thread that sleeps for lines, and one for the pipe.
+	wake-ups)	[ ${#threads[@]} = 3 ] ;;
+	esac
+}
+
+# removes_own SIGNAL STATUS calls|wake-ups
 removes_own()
 {
 	local before
 
 	before=$(channels)
 	lastline bench --seconds 20 &
-	await has_own
-	sleep "$3"
+	await is_at "$3" $!
+	has_own || fail "there is no channel of its own"
 	kill "-$1" $!
 	wait $!
 	expect "$2" $? "its status"
 	expect "$before" "$(channels)" "what channels there are"
 }
 test_that "SIGTERM while it measures calls ends it, and its channel is removed" \
-	removes_own TERM 143 2
+	removes_own TERM 143 calls
 test_that "SIGHUP while a reader sleeps ends it, and its channel is removed" \
-	removes_own HUP 129 15
+	removes_own HUP 129 wake-ups
 
 interrupted()
 {
@@ -99,23 +109,23 @@ interrupted()
 }
 test_that "SIGINT ends it, and its channel is removed" interrupted
 
-# loses_channel SECONDS: so long after its beginning
+# loses_channel calls|wake-ups
 loses_channel()
 {
 	local status=0
 
 	lastline add engine >/dev/null
 	lastline bench --seconds 20 engine 2>"$tmp/err" &
-	sleep "$1"
+	await is_at "$1" $!
 	lastline remove engine
 	wait $! || status=$?
 	expect 1 "$status" "its status"
 	grep "engine: there is no such channel" "$tmp/err" || fail "it says '$(cat "$tmp/err")'"
 }
 test_that "a channel that is removed while it measures calls ends it with status 1" \
-	loses_channel 2
+	loses_channel calls
 test_that "a channel that is removed while a reader sleeps ends it with status 1" \
-	loses_channel 15
+	loses_channel wake-ups
 
 refuses()
 {
