@@ -287,16 +287,26 @@ watches()
 }
 test_that "watch prints each line, its time and generation" watches
 
-counts_missed()
+# Four lines are there before the next one may be taken.
+misses_three()
 {
 	lastline pub engine one
 	watch --rate 0.5
 	await has_word "$tmp/out" "+0 one"
-	for i in 2 3 4 five; do
-		echo $i >"/dev/lastline$engine"
+	printf '%s\n' 2 3 4 five >"/dev/lastline$engine"
+	await has_word "$tmp/out" five
+	kill "$watcher"
+	has_word "$tmp/out" "+3 five" && [ "$(lines_in "$tmp/out")" = 2 ]
+}
+
+counts_missed()
+{
+	# The machine may have other things to do, and then not.
+	for _ in 1 2 3 4 5; do
+		! misses_three || return 0
+		await there_are_readers 0
 	done
-	await has_word "$tmp/out" "+3 five"
-	expect 2 "$(lines_in "$tmp/out")" "the number of lines"
+	fail "$(cat "$tmp/out")"
 }
 test_that "watch --rate takes only so many, and says what it missed" counts_missed
 
@@ -353,7 +363,7 @@ never_piles_up()
 	lastline pub engine 0
 	watch --exec 'echo $$ >>'"$tmp"'/begun; cat; sleep 0.5; echo $$ >>'"$tmp"'/ended'
 	for i in $(seq 1 30); do
-		lastline pub engine "$i"
+		echo "$i" >"/dev/lastline$engine"
 	done
 	await has_line "$tmp/out" 30
 	[ "$(lines_in "$tmp/out")" -le 20 ] || fail "$(lines_in "$tmp/out") commands for 31 lines"
@@ -371,12 +381,18 @@ says_stale()
 	has_word "$tmp/err" "the newest line is too old" || fail "$(cat "$tmp/err")"
 	sleep 0.5
 	expect 1 "$(grep -c STOP "$tmp/out")" "how often it said STOP"
-	lastline pub engine two
-	await has_word "$tmp/err" "there is a new line"
+	await two_is_news
 	await stopped 2
-	expect "one STOP two STOP" "$(paste -sd' ' "$tmp/out")" "the lines"
+	paste -sd' ' "$tmp/out" | grep -xE 'one STOP( (two )+STOP)+' || fail "$(cat "$tmp/out")"
 }
-stopped() { [ "$(grep -c STOP "$tmp/out")" = "$1" ]; }
+stopped() { [ "$(grep -c STOP "$tmp/out")" -ge "$1" ]; }
+# On a busy machine not the first one: that is too old when it is taken.
+two_is_news()
+{
+	lastline pub engine two
+	sleep 0.1
+	has_word "$tmp/err" "there is a new line"
+}
 test_that "watch --stale says when the newest line is too old, and runs a command once" says_stale
 
 # shellcheck disable=SC2016
@@ -384,17 +400,25 @@ nothing_stale_is_executed()
 {
 	lastline pub engine old
 	sleep 0.6
-	watch --stale 500ms --on-stale 'echo STOP' --exec 'cat; sleep 1.5'
+	watch --stale 500ms --on-stale 'echo STOP' \
+		--exec 'cat; until [ -e '"$tmp"'/go ]; do sleep 0.1; done; echo ended'
 	await has_line "$tmp/out" STOP
-	lastline pub engine one
-	await has_line "$tmp/out" one
+	await is_executed one
 	# While the command runs: it is too old when that ends.
 	echo two >"/dev/lastline$engine"
+	sleep 0.6
 	await stopped 2
-	sleep 2
+	: >"$tmp/go"
+	await has_line "$tmp/out" ended
+	await is_executed three
 	! grep -xE 'old|two' "$tmp/out" || fail "that line was too old"
-	lastline pub engine three
-	await has_line "$tmp/out" three
+}
+# On a busy machine not the first one.
+is_executed()
+{
+	lastline pub engine "$1"
+	sleep 0.1
+	has_line "$tmp/out" "$1"
 }
 test_that "watch --exec runs no command for a line that is too old" nothing_stale_is_executed
 
@@ -410,14 +434,24 @@ stale_while_busy()
 	lastline pub engine one
 	watch --stale 300ms --on-stale 'echo STOP' --exec 'sleep 60'
 	await has_line "$tmp/out" STOP
-	# A line that cannot be taken yet is news all the same.
+	# The machine may have other things to do, and lines not come.
+	for _ in 1 2 3 4 5; do
+		! stays_fresh || break
+		kill $!
+	done
+	! has_line "$tmp/slow" late || fail "it is stale while lines come"
+	await has_line "$tmp/slow" late
+}
+# A line that cannot be taken yet is news all the same.
+stays_fresh()
+{
+	echo again >"/dev/lastline$engine"
 	lastline watch --stale 2s --rate 0.01 --on-stale 'echo late' engine >"$tmp/slow" 2>&1 &
 	for _ in $(seq 16); do
 		echo again >"/dev/lastline$engine"
 		sleep 0.25
 	done
-	! has_line "$tmp/slow" late || fail "it is stale while lines come"
-	await has_line "$tmp/slow" late
+	! has_line "$tmp/slow" late
 }
 test_that "watch --stale watches the newest line also while it may not take it" stale_while_busy
 
@@ -558,10 +592,16 @@ works_for_readers()
 	sleep 0.3
 	[ ! -e "$tmp/runs" ] || fail "the command runs though nobody reads"
 	lastline watch --count 3 engine >"$tmp/out" || fail "watch fails"
-	sleep 0.3
+	await runs_no_more
+}
+# The last run may end after the reader left.
+runs_no_more()
+{
+	local before
+
 	before=$(lines_in "$tmp/runs")
 	sleep 0.5
-	expect "$before" "$(lines_in "$tmp/runs")" "runs of the command after the reader left"
+	[ "$(lines_in "$tmp/runs")" = "$before" ]
 }
 test_that "pub --every --wait-reader runs the command only while somebody reads" works_for_readers
 
@@ -675,7 +715,6 @@ no_leaks()
 	remove a b
 	END
 }
-limit=300
 test_that "valgrind finds neither a leak nor an error" no_leaks
 
 after=put_back
