@@ -18,13 +18,15 @@ What a block is says its info string, of which a reader sees nothing:
     ```python FILE          a file of that name (of any language)
 
 Behind a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
-the block printed in the file $output. What goes on in the background is checked at the
-end of the section, until it is right or too late.
+the block printed in the file $output. What goes on in the background has begun when it
+does something to a channel, and is checked at the end of the section, until it is right
+or too late.
 
 A block of commands needs a text or a check. A file needs a check, or must be named by
 commands further down. Wants the command installed, root, and a machine of its own: it
 adds a user, and leaves channels behind.
 """
+import glob
 import grp
 import os
 import pwd
@@ -35,8 +37,8 @@ import sys
 import time
 
 USER = "reader"
-LIMIT = 60     # seconds for one block
-PATIENCE = 30   # seconds until what must happen in the background counts as lost
+LIMIT = 300     # seconds for one block
+PATIENCE = 120  # seconds until what must happen in the background counts as lost
 
 WORDS = [], ["root"], ["background"], ["root", "background"]
 FENCE = re.compile(r"```(\S*) ?(.*)")
@@ -200,13 +202,28 @@ def await_right(terminal, block, output):
         time.sleep(0.1)
 
 
+def activity():
+    """Changes when a channel is opened or a line published."""
+    return [read(path) for name in ("generation", "readers", "writers")
+            for path in glob.glob(f"/sys/class/lastline/*/{name}")]
+
+
+def start_in_background(terminal, block, output):
+    """Starts it, and waits until it has begun: the next block may want that."""
+    before, end = activity(), time.monotonic() + PATIENCE
+    process = terminal.start(block.text, output, block.root)
+    while activity() == before and time.monotonic() < end:
+        time.sleep(0.01)
+    return process
+
+
 def run_section(terminal, blocks):
     """All blocks under one heading. What is wrong with each, in order."""
     running, wrong = [], {}
     for number, block in blocks:
         output = f"/tmp/output.{number}"
         if block.background:
-            running.append((block, output, terminal.start(block.text, output, block.root)))
+            running.append((block, output, start_in_background(terminal, block, output)))
         else:
             wrong[block] = run(terminal, block, output)
     for block, output, _ in running:
