@@ -169,7 +169,7 @@ stage_userspace()
 # in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
 in_debian()
 {
-	"$top/tests/vm/run" --debian --no-module --timeout 900 --add "$build/vm/installed:/" \
+	"$top/tests/vm/run" --debian --no-module --timeout 1800 --add "$build/vm/installed:/" \
 		--add "$top/tests/userspace:/tests/userspace" \
 		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" "$@"
 }
