@@ -21,7 +21,7 @@
 #include "kselftest.h"
 #include "calls_exact.h"
 
-#define PATIENCE_MS	5000		/* until a reader is asleep, or awake */
+#define PATIENCE_MS	30000		/* until a reader is asleep, or awake */
 
 struct descriptor descriptors[DESCRIPTORS];
 struct view views[VIEWS + OBSERVERS];

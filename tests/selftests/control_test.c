@@ -332,7 +332,7 @@ static void *sleep_in_poll(void *argument)
 	struct sleeper *sleeper = argument;
 	struct pollfd pfd = { .fd = sleeper->fd, .events = POLLIN };
 
-	sleeper->error = poll(&pfd, 1, 10000) == 1 ? pfd.revents : -1;
+	sleeper->error = poll(&pfd, 1, PATIENCE_MS) == 1 ? pfd.revents : -1;
 	return NULL;
 }
 
@@ -365,7 +365,7 @@ TEST_F(control, removal_wakes_who_sleeps_in_read_or_poll)
 
 TEST_F(control, removal_sends_SIGIO_to_who_asked_for_it)
 {
-	struct timespec second = { .tv_sec = 1 };
+	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
 	siginfo_t siginfo = {};
 	sigset_t set;
 	int fd;
@@ -379,7 +379,7 @@ TEST_F(control, removal_sends_SIGIO_to_who_asked_for_it)
 	fcntl(fd, F_SETSIG, SIGRTMIN);
 	fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK);
 	EXPECT_EQ(self->number, REMOVE(self->number));
-	EXPECT_EQ(SIGRTMIN, sigtimedwait(&set, &siginfo, &second));
+	EXPECT_EQ(SIGRTMIN, sigtimedwait(&set, &siginfo, &patience));
 	EXPECT_EQ(POLL_HUP, siginfo.si_code);
 	EXPECT_EQ(fd, siginfo.si_fd);
 	close(fd);

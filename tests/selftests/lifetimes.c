@@ -31,7 +31,7 @@
 
 #define NUMBERS		4	/* of channels to fight for */
 #define FIRST		(LASTLINE_CHANNELS_MAX - NUMBERS)
-#define PATIENCE_S	20	/* until a thread that must end counts as lost */
+#define PATIENCE_S	60	/* until a thread that must end counts as lost */
 #define LINE_SIZE	16
 
 static int ko;

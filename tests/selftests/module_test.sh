@@ -100,7 +100,7 @@ refused_while_sleeping()
 	cat /dev/lastline7 >/dev/null &
 	pid=$!
 	tries=0
-	while [ "$(cat /sys/class/lastline/lastline7/readers)" = 0 ] && [ "$tries" -lt 100 ]; do
+	while [ "$(cat /sys/class/lastline/lastline7/readers)" = 0 ] && [ "$tries" -lt 600 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
@@ -156,7 +156,14 @@ events_are_traced()
 	load || return 1
 	echo >"$tracing"/trace
 	echo 1 >"$tracing"/events/lastline/enable
-	(sleep 1; echo traced >/dev/lastline2) &
+	(
+		tries=0
+		until grep -q 'wait: lastline2' "$tracing"/trace || [ "$tries" = 600 ]; do
+			sleep 0.1
+			tries=$((tries + 1))
+		done
+		echo traced >/dev/lastline2
+	) &
 	head -n 1 /dev/lastline2 >/dev/null
 	wait
 	echo 0 >"$tracing"/events/lastline/enable

@@ -46,7 +46,7 @@
 #define ROUNDS		200			/* of one look */
 #define LOOK_MAX	(3 * S)			/* or so long, if they take longer */
 #define PATIENCE	(60 * S)		/* until what must happen counts as lost */
-#define WORST_MAX	(2 * S)			/* that anybody may wait because of a neighbour */
+#define WORST_MAX	(10 * S)		/* that anybody may wait because of a neighbour */
 #define DIGITS		16
 #define COPIES		8
 #define LINE_SIZE	(DIGITS * COPIES + 1)
@@ -54,7 +54,7 @@
 #define HOG_FILES	128			/* of 1 MiB each: more than it may have */
 #define STORM_S		3			/* s, without those who look */
 #define WAVES		5			/* lines for all sleepers */
-#define STALL_MS	10000			/* for a caller to miss its page */
+#define STALL_MS	60000			/* for a caller to miss its page */
 #define FILE_MAX	2048			/* bytes, of an open file */
 #define SLEEP_MAX	64			/* bytes, of a sleep in it: none */
 #define WAKE_MAX	(1 * MS)		/* to wake up one sleeper */

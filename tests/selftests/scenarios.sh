@@ -240,6 +240,7 @@ yes_does_not_hang()
 		expect y "$line" "the line"
 	done
 	kill $!
+	wait $!
 	timeout 1 yes >"$dev"
 	status=$?
 	# 124 from coreutils, 143 from busybox
@@ -441,16 +442,27 @@ sleeps_idly()
 	local before after
 
 	follow cat "$dev"
-	before=$(grep ctxt "/proc/$reader/status")
+	await stays_asleep
+	before=$(switches)
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		: >"$dev"
 	done
 	sleep 1
-	after=$(grep ctxt "/proc/$reader/status")
+	after=$(switches)
 	expect "$before" "$after" "what the reader's context switches say"
 	is_asleep "$reader" || fail "the reader does not sleep"
 	echo end >"$dev"
 	await has_line "$out" end
+}
+switches() { grep ctxt "/proc/$reader/status"; }
+# It is asleep by its state a moment before it leaves the processor.
+stays_asleep()
+{
+	local before
+
+	before=$(switches)
+	sleep "$pause"
+	[ "$(switches)" = "$before" ]
 }
 test_that "a reader sleeps without using a processor while writers come and go" sleeps_idly
 
@@ -518,7 +530,11 @@ stopped_by_timeout()
 	mkfifo "$tmp/pipe"
 	exec 4<>"$tmp/pipe"
 	printf 'whole\nhalf' >&4
-	timeout 2 cat "$tmp/pipe" >"$dev"
+	timeout 1000 cat "$tmp/pipe" >"$dev" &
+	await newest_is whole
+	# What it gets it hands on, as it does when the time is over.
+	kill $!
+	wait $!
 	expect whole "$(newest)" "the newest line"
 }
 test_that "a writer stopped by timeout publishes no half line" stopped_by_timeout

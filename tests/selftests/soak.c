@@ -39,7 +39,7 @@
 
 #include "kselftest.h"
 
-#define PATIENCE_S	20	/* until a line that must come counts as lost */
+#define PATIENCE_S	60	/* until a line that must come counts as lost */
 #define LONGEST		65536	/* longest line in bytes, if line_max allows it */
 #define CHUNK		4096	/* bytes that stdio writes at a time */
 #define BATCH		8	/* most lines in one write */
@@ -761,7 +761,7 @@ int main(int argc, char **argv)
 	if (copies > 20)
 		copies = 20;
 	signal(SIGALRM, time_is_up);
-	alarm(seconds + 100);
+	alarm(seconds + 300);
 
 	longest = LONGEST;
 	set_up_writer(&referee, REFEREE);

@@ -92,7 +92,7 @@ def rest(channels, path):
             old = json.load(file)
     for channel in channels:
         # The last ones may still be on their way out.
-        for _ in range(200):
+        for _ in range(1200):
             info = channel.info()
             if info[4:7] == (1, 1, 0):
                 break
