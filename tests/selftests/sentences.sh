@@ -66,12 +66,12 @@ fails_with()
 	[[ $said == *"$2"* ]] || fail "${*:3} says '$said', and not '$2'"
 }
 
-# await_end GROUP: who was killed may have a channel open a while longer
+# await_end PROCESS|-GROUP: who was killed may have a channel open a while longer
 await_end()
 {
 	local end=$((SECONDS + patience))
 
-	while kill -0 -- -"$1" && [ "$SECONDS" -lt "$end" ]; do
+	while kill -0 -- "$1" && [ "$SECONDS" -lt "$end" ]; do
 		sleep 0.01
 	done
 }
@@ -98,7 +98,7 @@ run()
 	wait "$group"
 	status=$?
 	kill -KILL -- -"$watchdog" -"$group"
-	await_end "$group"
+	await_end "-$group"
 	group=
 	"$after"
 	case $status in

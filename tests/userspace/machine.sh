@@ -43,9 +43,7 @@ close_terminal()
 
 	server=$(terminal display-message -p '#{pid}') || return 0
 	terminal kill-server
-	while kill -0 "$server"; do
-		sleep 0.02
-	done
+	await_end "$server"
 } 2>/dev/null
 
 screen() { terminal capture-pane -p; }

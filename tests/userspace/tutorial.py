@@ -19,8 +19,8 @@ What a block is says its info string, of which a reader sees nothing:
 
 Behind a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
 the block printed in the file $output. What goes on in the background has begun when it
-does something to a channel, and is checked at the end of the section, until it is right
-or too late.
+publishes a line or has a channel open for reading, and is checked at the end of the
+section, until it is right or too late.
 
 A block of commands needs a text or a check. A file needs a check, or must be named by
 commands further down. Wants the command installed, root, and a machine of its own: it
@@ -203,8 +203,8 @@ def await_right(terminal, block, output):
 
 
 def activity():
-    """Changes when a channel is opened or a line published."""
-    return [read(path) for name in ("generation", "readers", "writers")
+    """Changes when a line is published, or somebody comes who reads."""
+    return [read(path) for name in ("generation", "readers")
             for path in glob.glob(f"/sys/class/lastline/*/{name}")]
 
 
