@@ -605,7 +605,7 @@ runs_no_more()
 	local before
 
 	before=$(lines_in "$tmp/runs")
-	sleep 0.5
+	sleep 2
 	[ "$(lines_in "$tmp/runs")" = "$before" ]
 }
 test_that "pub --every --wait-reader runs the command only while somebody reads" works_for_readers
