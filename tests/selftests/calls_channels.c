@@ -398,7 +398,8 @@ void run_add(const struct op *op)
 /* remove: channel */
 void run_remove(const struct op *op)
 {
-	static const unsigned long beyond[] = { LASTLINE_CHANNELS_MAX, -1UL, 1UL << 32, 1UL << 20 };
+	static const unsigned long beyond[] = { LASTLINE_CHANNELS_MAX, -1UL, 1UL << 20,
+		1UL << (8 * sizeof(long) - 1) };
 	unsigned long number = draw_number(op->arg[0]);
 	long want;
 

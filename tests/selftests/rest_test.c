@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* lseek(2), ioctl(2), splice(2), and the attributes in sysfs */
 #include <sys/sendfile.h>
+#include <sys/utsname.h>
 
 #include "clock.h"
 #include "lastline_test.h"
@@ -244,23 +245,42 @@ TEST_F(channel, splice_publishes_what_is_in_a_pipe)
 	close(ends[1]);
 }
 
-TEST_F(channel, sendfile_copies_a_line_in_and_out)
+/* Linux before 6.0 sent from no character device, whichever it is. */
+static bool is_before_6(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && atoi(name.release) < 6;
+}
+
+TEST_F(channel, sendfile_copies_a_line_out)
 {
 	char buf[16] = "";
 	FILE *file = tmpfile();
+	ssize_t sent;
 	int fd;
 
 	ASSERT_NE(NULL, file);
 	fd = fileno(file);
 	EXPECT_EQ(5, put(self->writer, "line\n"));
-	EXPECT_EQ(5, sendfile(fd, self->reader, NULL, 5));
+	sent = sendfile(fd, self->reader, NULL, 5);
+	if (sent == -1 && errno == EINVAL && is_before_6())
+		SKIP(return, "this kernel does not send from devices (it came with 6.0)");
+	EXPECT_EQ(5, sent);
 	EXPECT_EQ(5, pread(fd, buf, sizeof(buf), 0));
 	EXPECT_STREQ("line\n", buf);
+	fclose(file);
+}
 
-	EXPECT_EQ(0, lseek(fd, 0, SEEK_SET));
-	EXPECT_EQ(5, sendfile(self->writer, fd, NULL, 5));
+TEST_F(channel, sendfile_copies_a_line_in)
+{
+	FILE *file = tmpfile();
+
+	ASSERT_NE(NULL, file);
+	EXPECT_EQ(5, pwrite(fileno(file), "line\n", 5, 0));
+	EXPECT_EQ(5, sendfile(self->writer, fileno(file), NULL, 5));
 	EXPECT_LATEST("line\n");
-	EXPECT_EQ(2, PUBLISHED());
+	EXPECT_EQ(1, PUBLISHED());
 	fclose(file);
 }
 

@@ -834,14 +834,24 @@ def _():
 # Moving lines without looking at them
 #
 
-@test('os.sendfile() copies a line out of the channel and into it')
+@test('os.sendfile() copies a line out of the channel')
 def _():
     publish('line')
-    with reader() as fd, writer() as out, tempfile.TemporaryFile() as file:
-        expect(5, os.sendfile(file.fileno(), fd, None, 5))
+    with reader() as fd, tempfile.TemporaryFile() as file:
+        try:
+            expect(5, os.sendfile(file.fileno(), fd, None, 5))
+        except OSError as error:
+            if error.errno != errno.EINVAL or int(os.uname().release.split('.')[0]) >= 6:
+                raise
+            raise Skip('this kernel does not send from devices (it came with 6.0)')
         file.seek(0)
         expect(b'line\n', file.read())
-        file.write(b'one\ntwo\nhalf')
+
+
+@test('os.sendfile() copies lines into the channel')
+def _():
+    with reader() as fd, writer() as out, tempfile.TemporaryFile() as file:
+        file.write(b'line\none\ntwo\nhalf')
         file.flush()
         expect(12, os.sendfile(out, file.fileno(), 5, 100))
         expect(b'two\n', os.read(fd, 100))
