@@ -61,6 +61,10 @@ shell: vm-modules ## a shell in a VM where all of it is installed
 check: vm-modules ## lint and all tests (KERNEL=kasan, kcsan, preempt: on that debug kernel)
 	@tests/check $(if $(KERNEL),--kernel $(KERNEL))
 
+.PHONY: matrix
+matrix: setup ## build and test it on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
+	@tests/matrix $(SUITES)
+
 .PHONY: torture
 torture: vm-modules ## attack it in all ways, for an hour or two (MINUTES=5 ATTACK="calls tools")
 	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)
@@ -104,6 +108,13 @@ uninstall: ## take away what install brought
 	$(MAKE) -C userspace uninstall
 	$(if $(DESTDIR),,depmod $(RELEASE))
 	$(if $(DESTDIR),,$(settle))
+
+# The same bytes from the same commit: no time of day, no machine, no user.
+.PHONY: dist
+dist: ## make build/lastline-VERSION.tar.xz of what is committed
+	@mkdir -p $(BUILD)
+	git -c tar.umask=0022 archive --prefix=lastline-$(VERSION)/ HEAD | xz -T1 >$(BUILD)/lastline-$(VERSION).tar.xz
+	@cd $(BUILD) && sha256sum lastline-$(VERSION).tar.xz
 
 # What DKMS wants to have in a directory of its own: sources, and how to build them.
 DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)

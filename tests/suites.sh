@@ -269,6 +269,55 @@ on_kernel()
 	esac
 }
 
+# builds_for DIRECTORY: of tests/vm/distribution. Each warning counts.
+builds_for()
+{
+	# shellcheck source=tests/checks.sh
+	. "$top/tests/checks.sh"
+	check "$(cat "$1/compiler") builds the module for $(cat "$1/release") without a warning" \
+		build_for "$1"
+	echo "1..$number"
+	return $failed
+}
+
+# in_root ROOT COMMAND...: with /proc, which objtool wants since 7.0, where we may mount
+in_root()
+{
+	if unshare --mount --propagation private true 2>/dev/null; then
+		# shellcheck disable=SC2016 # the inner shell does
+		unshare --mount --propagation private \
+			sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$@"
+	else
+		chroot "$@"
+	fi
+}
+
+# The compiler's words, as far as they are warnings or errors.
+build_for()
+{
+	local root=$1/root source=usr/src/lastline log=$1/log status=0
+
+	rm -rf "${root:?}/$source" "$1/lastline.ko"
+	mkdir -p "$root/$source" && cp -r "$top/Kbuild" "$top/module" "$root/$source" || return
+	in_root "$root" make -C "/usr/src/linux-headers-$(cat "$1/release")" M="/$source" W=1 \
+		modules >"$log" 2>&1 || status=$?
+	grep -iE 'warning|error' "$log"
+	[ "$status" = 0 ] && cp "$root/$source/lastline.ko" "$1"
+}
+
+# on_distribution SUITE: the suites that follow run on that Debian's kernel, with the module
+# that its compiler made
+on_distribution()
+{
+	local dir
+
+	prefix=$1.
+	dir=$("$top/tests/vm/distribution" "$1") || return 1
+	suite build builds_for "$dir"
+	wait
+	machine=(--kernel "$dir/vmlinuz" --module "$dir/lastline.ko")
+}
+
 # All that runs in a machine, on any kernel.
 machine_suites()
 {
