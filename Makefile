@@ -16,8 +16,7 @@ VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 # (Debian's include/config/kernel.release is another one.)
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
-# Of module, library and packages.
-VERSION := $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' module/main.c)
+VERSION := $(shell packaging/version)
 
 export BUILD prefix DESTDIR
 
