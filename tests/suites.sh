@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What tests/check and tests/torture share: suites of tests, two at a time, each with a
+# What tests/check, tests/matrix and tests/torture share: suites of tests, two at a time, each with a
 # log in KTAP of its own.
 
 top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
@@ -305,17 +305,14 @@ build_for()
 	[ "$status" = 0 ] && cp "$root/$source/lastline.ko" "$1"
 }
 
-# on_distribution SUITE: the suites that follow run on that Debian's kernel, with the module
-# that its compiler made
+# on_distribution NAME DIRECTORY: the suites that follow run on the kernel of that
+# tests/vm/distribution, with the module that its compiler made
 on_distribution()
 {
-	local dir
-
 	prefix=$1.
-	dir=$("$top/tests/vm/distribution" "$1") || return 1
-	suite build builds_for "$dir"
+	suite build builds_for "$2"
 	wait
-	machine=(--kernel "$dir/vmlinuz" --module "$dir/lastline.ko")
+	machine=(--kernel "$2/vmlinuz" --module "$2/lastline.ko")
 }
 
 # All that runs in a machine, on any kernel.
