@@ -28,6 +28,16 @@ check()
 	fi
 }
 
+# await COMMAND...: until it succeeds, but not for ever: what comes next tells
+await()
+{
+	tries=0
+	until "$@" || [ "$tries" = 600 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+}
+
 load() { insmod "$ko" "$@" 2>/tmp/load_error; }
 unload() { rmmod lastline 2>/dev/null; }
 nodes() { set -- /dev/lastline[0-9]*; [ -e "$1" ] && echo $# || echo 0; }
@@ -95,15 +105,13 @@ uevents_name_the_device()
 refused_while_reading() { ! unload && [ -e "$sysfs" ]; } 3</dev/lastline0
 refused_while_writing() { ! unload && [ -e "$sysfs" ]; } 3>/dev/lastline0
 
+has_a_reader() { [ "$(cat /sys/class/lastline/lastline7/readers)" != 0 ]; }
+
 refused_while_sleeping()
 {
 	cat /dev/lastline7 >/dev/null &
 	pid=$!
-	tries=0
-	while [ "$(cat /sys/class/lastline/lastline7/readers)" = 0 ] && [ "$tries" -lt 600 ]; do
-		sleep 0.1
-		tries=$((tries + 1))
-	done
+	await has_a_reader
 	! unload && [ -e "$sysfs" ]
 	result=$?
 	kill "$pid"
@@ -156,14 +164,7 @@ events_are_traced()
 	load || return 1
 	echo >"$tracing"/trace
 	echo 1 >"$tracing"/events/lastline/enable
-	(
-		tries=0
-		until grep -q 'wait: lastline2' "$tracing"/trace || [ "$tries" = 600 ]; do
-			sleep 0.1
-			tries=$((tries + 1))
-		done
-		echo traced >/dev/lastline2
-	) &
+	(await grep -q 'wait: lastline2' "$tracing"/trace; echo traced >/dev/lastline2) &
 	head -n 1 /dev/lastline2 >/dev/null
 	wait
 	echo 0 >"$tracing"/events/lastline/enable

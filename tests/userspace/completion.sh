@@ -12,12 +12,6 @@ wants lastline tmux
 # With the space behind a word that is complete.
 screen() { terminal capture-pane -pN; }
 
-put_back()
-{
-	close_terminal
-	put_channels_back
-}
-
 # start bash|zsh: one that knows nothing but what is installed
 start()
 {
@@ -116,5 +110,5 @@ options_are_known()
 }
 test_that "zsh knows each option of each command" options_are_known
 
-after=put_back
+after=put_all_back
 run_all

@@ -46,6 +46,12 @@ close_terminal()
 	await_end "$server"
 } 2>/dev/null
 
+put_all_back()
+{
+	close_terminal
+	put_channels_back
+}
+
 screen() { terminal capture-pane -p; }
 shows() { grep -qE -- "$1" <<<"$(screen)"; }
 shows_not() { ! shows "$1"; }

@@ -10,12 +10,6 @@ set -u
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux
 
-put_back()
-{
-	close_terminal
-	put_channels_back
-}
-
 # make NAME: adds a channel, its number in $number and its node in $dev
 make()
 {
@@ -430,5 +424,5 @@ clean()
 }
 test_that "valgrind finds neither a leak nor an error in --once" clean
 
-after=put_back
+after=put_all_back
 run_all
