@@ -464,7 +464,8 @@ static void use_with_child(struct session *s)
 	}
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
-	/* It may have taken what we would have. */
+	/* It may have taken what we would have, and half of a line only. */
+	lseek(s->fd, 0, SEEK_END);
 	check_numbers(s);
 }
 
