@@ -58,6 +58,15 @@ static int draw_flags(uint32_t arg, bool there)
 	return there ? flags : flags & ~(O_CREAT | O_EXCL);
 }
 
+/*
+ * The kernel's word on devices that are to be directories, and made if they are not
+ * there: ENOTDIR before 6.4 and its backports, EINVAL since.
+ */
+static long made_directory_error(void)
+{
+	return open("/dev/null", O_CREAT | O_DIRECTORY, 0) < 0 ? -errno : 0;
+}
+
 static long model_open_error(const struct channel *channel, int flags, uid_t uid)
 {
 	if (!channel)
@@ -67,7 +76,7 @@ static long model_open_error(const struct channel *channel, int flags, uid_t uid
 	if (flags & O_EXCL)
 		return -EEXIST;
 	if (flags & O_DIRECTORY)
-		return flags & O_CREAT ? -EINVAL : -ENOTDIR;
+		return flags & O_CREAT ? made_directory_error() : -ENOTDIR;
 	if (!model_may_open(channel, flags, uid))
 		return -EACCES;
 	return flags & O_DIRECT ? -EINVAL : 0;

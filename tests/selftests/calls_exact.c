@@ -141,7 +141,9 @@ enum where draw_where(uint32_t arg)
 {
 	static const enum where drawn[] = {
 		THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE,
-		ABSENT, ABSENT, RUNS_OUT, RUNS_OUT, COMES_LATE, NOWHERE, NOWHERE, KERNEL,
+		ABSENT, ABSENT, RUNS_OUT, RUNS_OUT, COMES_LATE, NOWHERE, NOWHERE,
+		/* With 32 bits nobody can name one. */
+		sizeof(long) == 8 ? KERNEL : NOWHERE,
 	};
 
 	return drawn[arg % ARRAY_SIZE(drawn)];

@@ -17,7 +17,8 @@
 #define VIEWS		4		/* mappings that a program makes */
 #define OBSERVERS	8		/* and that we make, to see everything */
 #define AREA		65536		/* bytes of memory that is there */
-#define HUGE		0x7ffff000UL	/* most that the kernel takes at a time */
+/* Most that the kernel takes at a time; a quarter of what 32 bits can address. */
+#define HUGE		(sizeof(long) == 8 ? 0x7ffff000UL : 0x40000000UL)
 #define BEHIND		16		/* bytes behind a buffer that nobody is to touch */
 #define POISON		0xa5		/* what they are */
 #define NOBODY		65534		/* user and group */
