@@ -17,35 +17,55 @@ apt_entries()
 # updates do not.
 apt_sources()
 {
-	local suite=$1 key=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
-
-	apt_entries | awk -v suite="$suite" -v key="$key" '
-	index($1, suite) == 1	{ print "deb [" key "]", $2, $1, $3; found = 1 }
+	apt_entries | awk -v suite="$1" '
+	index($1, suite) == 1	{ print "deb", $2, $1, $3; found = 1 }
 	$1 !~ /[-\/]/		{ archive = $2 }
 	END {
 		if (!found && archive)
-			print "deb [" key "]", archive, suite, "main"
+			print "deb", archive, suite, "main"
 		exit !(found || archive)
 	}'
+}
+
+# bootstrap_from SUITE TARGET PACKAGES [OPTION]...: from the sources in standard input
+bootstrap_from()
+{
+	local suite=$1 target=$2 packages=$3 proxy options=()
+	shift 3
+
+	while read -r proxy; do
+		options+=("--aptopt=$proxy")
+	done < <(apt-config dump --no-empty Acquire | grep -i ::proxy)
+	# What is not released any more, or not yet, may be out of date. And when mmdebstrap
+	# fails, it hangs up on its whole process group.
+	sed 's,^deb,& [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg],' |
+		setsid -w mmdebstrap --variant=minbase --include="$packages" \
+			--aptopt='Acquire::Check-Valid-Until "false"' "${options[@]}" "$@" \
+			"$suite" "$target" -
+}
+
+no_debian()
+{
+	echo "no Debian in apt's lists; try: apt-get update" >&2
+	return 1
 }
 
 # apt_bootstrap SUITE TARGET PACKAGES [OPTION]...: makes one, with what is listed between
 # commas besides the smallest there can be; the options are mmdebstrap's
 apt_bootstrap()
 {
-	local suite=$1 target=$2 packages=$3 list proxy
-	# What is not released any more, or not yet, may be out of date.
-	local options=('--aptopt=Acquire::Check-Valid-Until "false"')
-	shift 3
+	local list
 
-	list=$(apt_sources "$suite") || {
-		echo "no Debian in apt's lists; try: apt-get update" >&2
-		return 1
-	}
-	while read -r proxy; do
-		options+=("--aptopt=$proxy")
-	done < <(apt-config dump --no-empty Acquire | grep -i ::proxy)
-	# When it fails it hangs up on its whole process group.
-	setsid -w mmdebstrap --variant=minbase --include="$packages" "${options[@]}" "$@" \
-		"$suite" "$target" - <<<"$list"
+	list=$(apt_sources "$1") || no_debian || return
+	bootstrap_from "$@" <<<"$list"
+}
+
+# apt_sysroot ARCHITECTURE TARGET PACKAGES: what packages for another architecture hold,
+# with nothing of it run. Without updates: of those, this machine has never seen the lists.
+apt_sysroot()
+{
+	local suite=bookworm list
+
+	list=$(apt_sources "$suite" | grep " $suite ") || no_debian || return
+	bootstrap_from "$suite" "$2" "$3" --variant=extract --architectures="$1" <<<"$list"
 }
