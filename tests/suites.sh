@@ -1,17 +1,18 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What tests/check, tests/matrix and tests/torture share: suites of tests, two at a time, each with a
-# log in KTAP of its own.
+# What tests/check, tests/matrix and tests/torture share: suites of tests, two at a time,
+# each with a log in KTAP of its own.
 
 top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
 build=${BUILD:-$top/build}
 machine=()	# options of tests/vm/run for the suites that follow
+programs=$build/vm/selftests	# the tests in their machine
 coverage=	# where the counts of lines go
 prefix=		# of their names
 names=()
 passed=0 failed=0 skipped=0
-# What the suites on debug kernels depend on.
+# What the suites on other kernels depend on.
 sources=(Kbuild Makefile module tests/check tests/suites.sh tests/coverage tests/selftests
 	tests/vm)
 
@@ -138,16 +139,18 @@ report()
 	grep -E '^(# )?ok .*# SKIP' "$logs/$1" | sed 's/^/  /'
 }
 
-# Lays the programs of tests/selftests out as the kernel's own runner wants them.
+# stage_selftests [NAME MAKE-VARIABLE...]: lays the programs of tests/selftests out as the
+# kernel's own runner wants them; with a name, beside the ordinary ones
 stage_selftests()
 {
-	local stage=$build/vm/selftests harness=$build/linux/tools/testing/selftests
-	make -s -C "$top/tests/selftests" || return 1
+	local name=selftests${1:+-$1} harness=$build/linux/tools/testing/selftests stage
+	stage=$build/vm/$name
+	make -s -C "$top/tests/selftests" OUTPUT="$build/$name" "${@:2}" || return 1
 	rm -rf "$stage"
 	mkdir -p "$stage/lastline"
 	cp -r "$harness/kselftest" "$harness/run_kselftest.sh" "$stage" &&
 		cp "$top"/tests/selftests/{settings,*.sh,*.py} "$stage/lastline" &&
-		find "$build/selftests" -type f -executable -exec cp {} "$stage/lastline" \; &&
+		find "$build/$name" -type f -executable -exec cp {} "$stage/lastline" \; &&
 		(cd "$stage/lastline" && find . -type f -executable -printf 'lastline:%P\n') \
 			>"$stage/kselftest-list.txt"
 }
@@ -225,7 +228,7 @@ example_tests()
 # in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
 in_vm()
 {
-	"$top/tests/vm/run" "${machine[@]}" --add "$build/vm/selftests:/tests" "$@"
+	"$top/tests/vm/run" "${machine[@]}" --add "$programs:/tests" "$@"
 }
 
 # selftests [VM-OPTION...] -- TEST...: by the kernel's own runner
@@ -315,17 +318,42 @@ on_distribution()
 	machine=(--kernel "$2/vmlinuz" --module "$2/lastline.ko")
 }
 
-# All that runs in a machine, on any kernel.
+# with_32_bits: the suites that follow have programs of 32 bits
+with_32_bits()
+{
+	local root gcc
+
+	prefix=i386.
+	root=$("$top/tests/vm/sysroot" i386) || return 1
+	gcc="gcc -m32 --sysroot=$root -B$root/usr/lib/gcc/i686-linux-gnu/12"
+	stage_selftests i386 CC="$gcc" && programs=$build/vm/selftests-i386
+}
+
+# steadily NAME COMMAND...: a suite that depends on driver and tests alone
+steadily()
+{
+	still "$1" "${sources[@]}" -- "${@:2}"
+}
+
+# machine_suites RUN: all that runs in a machine, on any kernel; by suite or by steadily
 machine_suites()
 {
-	suite scenarios selftests "${tools[@]/#/--with=}" -- scenarios.sh scenarios.py
-	suite soak selftests --smp 4 -- soak lifetimes
-	suite contract selftests -- "${contract[@]}"
-	suite limits selftests --param line_max=64 --param devices=256 -- \
+	"$1" scenarios selftests "${tools[@]/#/--with=}" -- scenarios.sh scenarios.py
+	program_suites "$1"
+}
+
+# program_suites RUN: as far as it is made of programs of ours
+program_suites()
+{
+	local run=$1
+
+	"$run" soak selftests --smp 4 -- soak lifetimes
+	"$run" contract selftests -- "${contract[@]}"
+	"$run" limits selftests --param line_max=64 --param devices=256 -- \
 		write_test read_test rest_test
-	suite large selftests --param line_max=1048576 -- \
+	"$run" large selftests --param line_max=1048576 -- \
 		write_test read_test rest_test fault_test map_test
-	suite calls in_vm --smp 4 -- /tests/lastline/calls --seconds 10
+	"$run" calls in_vm --smp 4 -- /tests/lastline/calls --seconds 10
 }
 
 # disturb SECONDS [VM-OPTION...]: tools of others, made to break things, for so long each
