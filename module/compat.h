@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What differs between kernel releases, and the only place that knows their
- * numbers. Each entry says in which release what changed.
+ * numbers. Each entry says in which release what changed. Where distributions bring
+ * such a change to older releases, compat.mk looks whether the headers have it
+ * (COMPAT_HAS_...); where they do not, the version tells.
  */
 #ifndef LASTLINE_COMPAT_H
 #define LASTLINE_COMPAT_H
@@ -23,10 +25,10 @@
 #endif
 
 /* 6.12 moved it from asm. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#include <asm/unaligned.h>
-#else
+#ifdef COMPAT_HAS_UNALIGNED_H
 #include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
 #endif
 
 /* 5.14 exported what it needs. This one is for processes only, never for interrupts. */
@@ -45,12 +47,12 @@ static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memc
 #endif
 
 /* 6.0 gave iterators over one user buffer a kind of their own. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#ifndef COMPAT_HAS_USER_BACKED_ITER
 #define user_backed_iter	iter_is_iovec
 #endif
 
 /* 6.1 split it, so that KMSAN sees what was copied. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#ifndef COMPAT_HAS_INSTRUMENT_BEFORE
 #define instrument_copy_from_user_before		instrument_copy_from_user
 #define instrument_copy_from_user_after(to, from, n, left)	((void)(left))
 #endif
@@ -61,35 +63,35 @@ static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memc
 #endif
 
 /* 6.2 made the device constant for devnode(). */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define compat_devnode_const
-#else
+#ifdef COMPAT_HAS_DEVNODE_CONST
 #define compat_devnode_const	const
+#else
+#define compat_devnode_const
 #endif
 
 /* 6.3 made it constant for uevent(). */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-#define compat_uevent_const
-#else
+#ifdef COMPAT_HAS_UEVENT_CONST
 #define compat_uevent_const	const
+#else
+#define compat_uevent_const
 #endif
 
 /* 6.3 gave the flags of an area functions. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-#define compat_vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))
-#else
+#ifdef COMPAT_HAS_VM_FLAGS_CLEAR
 #define compat_vm_flags_clear(vma, flags)	vm_flags_clear(vma, flags)
+#else
+#define compat_vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))
 #endif
 
 /* 6.4 took the owner away. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#define compat_class_create(name)	class_create(THIS_MODULE, name)
-#else
+#ifdef COMPAT_HAS_CLASS_WITHOUT_OWNER
 #define compat_class_create(name)	class_create(name)
+#else
+#define compat_class_create(name)	class_create(THIS_MODULE, name)
 #endif
 
 /* 6.5 replaced the splice from pages by one that copies. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifndef COMPAT_HAS_COPY_SPLICE_READ
 #define copy_splice_read	generic_file_splice_read
 #endif
 

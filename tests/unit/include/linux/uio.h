@@ -52,7 +52,7 @@ static inline bool iter_is_iovec(const struct iov_iter *iter)
 	return true;
 }
 
-/* The same as in compat.h, which has it for old kernels only. */
+/* There is no other kind. */
 #define user_backed_iter	iter_is_iovec
 
 #endif /* UNIT_LINUX_UIO_H */

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the kernel's headers have, as macros for compat.h: distributions bring it to kernels
+# whose version does not tell, RHEL above all.
+
+# $(call compat-has,NAME,HEADER,PATTERN)
+compat-has = $(shell grep -qs '$(3)' $(srctree)/include/linux/$(2) && echo -DCOMPAT_HAS_$(1))
+
+compat-flags := \
+	$(call compat-has,UNALIGNED_H,unaligned.h,.) \
+	$(call compat-has,USER_BACKED_ITER,uio.h,user_backed_iter) \
+	$(call compat-has,INSTRUMENT_BEFORE,instrumented.h,instrument_copy_from_user_before) \
+	$(call compat-has,DEVNODE_CONST,device/class.h,[*]devnode..const struct device) \
+	$(call compat-has,UEVENT_CONST,device.h,[*]uevent..const struct device) \
+	$(call compat-has,VM_FLAGS_CLEAR,mm.h,vm_flags_clear) \
+	$(call compat-has,CLASS_WITHOUT_OWNER,device/class.h,class_create.const char) \
+	$(call compat-has,COPY_SPLICE_READ,fs.h,copy_splice_read)
