@@ -27,7 +27,7 @@ settle = ldconfig; \
 
 .PHONY: help
 help: ## list the verbs
-	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: setup
 setup: ## install what is missing on this Debian machine, get the VM's kernel
@@ -117,6 +117,16 @@ dist: ## make build/lastline-VERSION.tar.xz of what is committed
 
 # What DKMS wants to have in a directory of its own: sources, and how to build them.
 DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)
+
+# For the running kernel, unless KDIR was given.
+.PHONY: dkms-install
+dkms-install: dkms-source ## have DKMS install the module, and build it for each new kernel
+	dkms install lastline/$(VERSION) $(if $(filter file,$(origin KDIR)),,-k $(RELEASE))
+
+.PHONY: dkms-remove
+dkms-remove: ## take it away again, for all kernels
+	dkms remove lastline/$(VERSION) --all
+	rm -rf $(DKMS_SOURCE)
 
 .PHONY: dkms-source
 dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VERSION"
