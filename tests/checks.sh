@@ -12,7 +12,7 @@ check()
 	number=$((number + 1))
 	output=$("$@" 2>&1)
 	status=$?
-	if [ $status = 0 ] && [ -z "$output" ]; then
+	if [ "$status" = 0 ] && [ -z "$output" ]; then
 		echo "ok $number - $sentence"
 	else
 		head -n 60 <<<"$output" | sed 's/^/# /'

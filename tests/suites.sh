@@ -225,6 +225,12 @@ example_tests()
 			"/$here/examples.sh"
 }
 
+# With two kernels, and where only what is signed is loaded.
+dkms_tests()
+{
+	"$top/tests/dkms/run" && "$top/tests/dkms/secure-boot"
+}
+
 # in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
 in_vm()
 {
@@ -288,7 +294,7 @@ builds_for()
 	fi
 	check "$(cat "$1/compiler") builds the module for $release without a warning" build_for "$1"
 	echo "1..$number"
-	return $failed
+	return "$failed"
 }
 
 # in_root ROOT COMMAND...: with /proc, which objtool wants since 7.0, where we may mount
