@@ -4,7 +4,7 @@
  * files here are new, so all that the driver has of them is memory that it just got. It
  * shows best where such memory is full of a pattern:
  *
- *	tests/vm/run --append "slub_debug=P page_poison=1 init_on_alloc=0" ...
+ *	slub_debug=P page_poison=1 init_on_alloc=0	(on the kernel's command line)
  *
  * But even without, it is first filled with STALE here as far as a process can.
  */

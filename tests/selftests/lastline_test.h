@@ -43,8 +43,9 @@
 /* An address with nothing behind it; no compiler is to know. */
 static inline void *bad_address(void)
 {
-	void *volatile nowhere = NULL;
+	void *nowhere = NULL;
 
+	asm("" : "+r"(nowhere));
 	return nowhere;
 }
 

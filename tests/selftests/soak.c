@@ -680,10 +680,10 @@ static const struct file *await_all(__u64 sequence)
 static void dawdle(void)
 {
 	__u64 random = next_random(&referee.random);
-	volatile __u64 turns;
+	__u64 turns;
 
 	for (turns = random >> 32 & ((1 << random % 15) - 1); turns; turns--)
-		;
+		asm volatile("");	/* or the compiler does it all at once */
 }
 
 /* Adds up what all the readers found. */

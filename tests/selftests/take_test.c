@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* LASTLINE_IOC_TAKE: a read with a deadline, and what is known of the line */
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "clock.h"
@@ -239,7 +240,7 @@ struct taker {
 	__u64 before;	/* the first line has the next generation */
 	int wrong;	/* lines of another generation than was told */
 	int lines;
-	volatile bool stopped;
+	atomic_bool stopped;
 };
 
 static void *run_taker(void *argument)
