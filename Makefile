@@ -88,6 +88,13 @@ load: modules ## build and load the module on this machine (PARAMS="devices=4 ..
 unload: ## unload it
 	rmmod lastline
 
+.PHONY: kernel-tree
+kernel-tree: setup ## lay it out in a kernel's source tree (KSRC=...), and build it there
+	@packaging/kernel-tree/lay-out '$(KSRC)'
+	@echo "Laid out in $(KSRC). Now a kernel is built from it in $(BUILD)/kernel-tree."
+	@packaging/kernel-tree/build '$(KSRC)' $(BUILD)/kernel-tree
+	@echo "It builds: as a module, lastline.ko, and built in, vmlinuz."
+
 .PHONY: userspace
 userspace: ## build library and command
 	$(MAKE) -C userspace
