@@ -221,7 +221,8 @@ TEST_F(map, a_mapping_holds_the_module)
 	int fd, users = module_users();
 	void *map;
 
-	ASSERT_LE(0, users);
+	if (users < 0)
+		SKIP(return, "the driver is built in, or no module can be unloaded here");
 	fd = open_channel(O_RDONLY);
 	map = mmap(NULL, self->info.map_size, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
