@@ -141,6 +141,10 @@ dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VE
 	cp -r Kbuild module LICENSE $(DKMS_SOURCE)
 	sed 's/@version@/$(VERSION)/' packaging/dkms.conf.in >$(DKMS_SOURCE)/dkms.conf
 
+.PHONY: packages
+packages: ## build Debian packages into build/packages/, for "apt install ./build/packages/*.deb"
+	packaging/build-deb
+
 .PHONY: clean
 clean: ## remove everything that was made
 	rm -rf $(BUILD)
