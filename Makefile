@@ -145,6 +145,14 @@ dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VE
 packages: ## build Debian packages into build/packages/, for "apt install ./build/packages/*.deb"
 	packaging/build-deb
 
+.PHONY: recipes
+recipes: ## fill in build/lastline.spec for rpmbuild, and build/PKGBUILD for makepkg
+	@mkdir -p $(BUILD)
+	sed -e 's/@version@/$(VERSION)/' -e "s/@date@/$$(LC_ALL=C date -u -r CHANGELOG.md '+%a %b %d %Y')/" \
+		packaging/rpm/lastline.spec.in >$(BUILD)/lastline.spec
+	packaging/changes | sed 's/%/%%/g' >>$(BUILD)/lastline.spec
+	sed 's/@version@/$(VERSION)/' packaging/arch/PKGBUILD.in >$(BUILD)/PKGBUILD
+
 .PHONY: clean
 clean: ## remove everything that was made
 	rm -rf $(BUILD)
