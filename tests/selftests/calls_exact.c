@@ -137,16 +137,32 @@ static void make_area(struct area *area, const char *name)
 	close(fd);
 }
 
+/*
+ * Whether that address is refused before any device is asked. It may be a program's own for
+ * one of 32 bits on a kernel of 64, and on s390, where each has all addresses for itself.
+ */
+static bool kernel_memory_is_refused(void)
+{
+	static int known = -1;
+	int fd;
+
+	if (known < 0) {
+		fd = open("/dev/null", O_RDONLY);
+		known = read(fd, KERNEL_MEMORY, 1) < 0;
+		close(fd);
+	}
+	return known;
+}
+
 enum where draw_where(uint32_t arg)
 {
 	static const enum where drawn[] = {
 		THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE,
-		ABSENT, ABSENT, RUNS_OUT, RUNS_OUT, COMES_LATE, NOWHERE, NOWHERE,
-		/* With 32 bits nobody can name one. */
-		sizeof(long) == 8 ? KERNEL : NOWHERE,
+		ABSENT, ABSENT, RUNS_OUT, RUNS_OUT, COMES_LATE, NOWHERE, NOWHERE, KERNEL,
 	};
+	enum where where = drawn[arg % ARRAY_SIZE(drawn)];
 
-	return drawn[arg % ARRAY_SIZE(drawn)];
+	return where == KERNEL && !kernel_memory_is_refused() ? NOWHERE : where;
 }
 
 const char *where_text(enum where where)
@@ -173,7 +189,7 @@ struct place draw_place(struct area *area, enum where where, size_t size, uint32
 		place.at = arg % 2 ? area->end : NULL;
 		break;
 	case KERNEL:
-		place.at = (char *)0xffff888000000000UL + arg % 4096;
+		place.at = KERNEL_MEMORY + arg % 4096;
 		break;
 	default:
 		place.at = area->start + 4096 - arg % 64;

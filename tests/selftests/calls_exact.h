@@ -19,6 +19,9 @@
 #define AREA		65536		/* bytes of memory that is there */
 /* Most that the kernel takes at a time; a quarter of what 32 bits can address. */
 #define HUGE		(sizeof(long) == 8 ? 0x7ffff000UL : 0x40000000UL)
+/* Where the kernel's own memory is, of x86-64 and of arm. */
+#define KERNEL_MEMORY	\
+	((char *)(unsigned long)(sizeof(long) == 8 ? 0xffff888000000000 : 0xc0100000))
 #define BEHIND		16		/* bytes behind a buffer that nobody is to touch */
 #define POISON		0xa5		/* what they are */
 #define NOBODY		65534		/* user and group */
