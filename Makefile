@@ -64,6 +64,10 @@ check: vm-modules ## lint and all tests (KERNEL=kasan, kcsan, preempt: on that d
 matrix: setup ## build and test it on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
 	@tests/matrix $(SUITES)
 
+.PHONY: architectures
+architectures: setup ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
+	@tests/architectures $(ARCHES)
+
 .PHONY: torture
 torture: vm-modules ## attack it in all ways, for an hour or two (MINUTES=5 ATTACK="calls tools")
 	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)

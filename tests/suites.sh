@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What tests/check, tests/matrix and tests/torture share: suites of tests, two at a time,
-# each with a log in KTAP of its own.
+# What tests/check, tests/matrix, tests/architectures and tests/torture share: suites of
+# tests, two at a time, each with a log in KTAP of its own.
 
 top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
 build=${BUILD:-$top/build}
+# shellcheck source=tests/vm/arch.sh
+. "$top/tests/vm/arch.sh"
 machine=()	# options of tests/vm/run for the suites that follow
 programs=$build/vm/selftests	# the tests in their machine
 coverage=	# where the counts of lines go
@@ -343,6 +345,56 @@ with_32_bits()
 	root=$("$top/tests/vm/sysroot" i386) || return 1
 	gcc="gcc -m32 --sysroot=$root -B$root/usr/lib/gcc/i686-linux-gnu/12"
 	stage_selftests i386 CC="$gcc" && programs=$build/vm/selftests-i386
+}
+
+# get_architecture NAME: what it takes to build for it and to run it; the directory of
+# tests/vm/sysroot in $sysroot
+get_architecture()
+{
+	arch "$1" && "$top/tests/setup" "$build" "${needs[@]}" &&
+		sysroot=$("$top/tests/vm/sysroot" "$1")
+}
+
+stage_across()
+{
+	stage_selftests "$arch" CC="$1"
+}
+
+# What runs on that architecture, and is built here. Each warning counts.
+builds_across()
+{
+	local gcc="${cross}gcc --sysroot=$sysroot"
+	local own=(BUILD="$build/$arch" CC="$gcc" AR="${cross}ar")
+	# shellcheck source=tests/checks.sh
+	. "$top/tests/checks.sh"
+
+	# There is no kernel with debug information to take types from.
+	check "the module builds without a warning" \
+		make -s -C "$top" modules KDIR="$sysroot/headers" CROSS_COMPILE="$cross" W=1 \
+		CONFIG_DEBUG_INFO_BTF_MODULES=
+	check "the tests build without a warning" stage_across "$gcc"
+	check "library and command build without a warning" \
+		make -s -C "$top/userspace" "${own[@]}"
+	check "the library's tests build without a warning" \
+		make -s -C "$top/tests/userspace" "${own[@]}" \
+		KSELFTEST="$build/linux/tools/testing/selftests" \
+		"$build/$arch/userspace-tests/lib_test"
+	echo "1..$number"
+	return "$failed"
+}
+
+# on_architecture: the suites that follow run on Debian's kernel for the one that was got,
+# with module and programs that were built here
+on_architecture()
+{
+	local status
+
+	prefix=$arch.
+	suite build builds_across
+	wait
+	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ] || return 1
+	machine=(--arch "$arch" --mem 2048 --timeout 3600)
+	programs=$build/vm/selftests-$arch
 }
 
 # steadily NAME COMMAND...: a suite that depends on driver and tests alone
