@@ -62,14 +62,14 @@ static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memc
 #define TASK_FREEZABLE		0
 #endif
 
-/* 6.2 made the device constant for devnode(). */
+/* 6.3 made the device constant for devnode() of a type. */
 #ifdef COMPAT_HAS_DEVNODE_CONST
 #define compat_devnode_const	const
 #else
 #define compat_devnode_const
 #endif
 
-/* 6.3 made it constant for uevent(). */
+/* And for uevent(). */
 #ifdef COMPAT_HAS_UEVENT_CONST
 #define compat_uevent_const	const
 #else
