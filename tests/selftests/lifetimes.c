@@ -9,7 +9,6 @@
  * Needs root, the last few numbers of channels for itself, and to load the module as
  * LASTLINE_KO.
  */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

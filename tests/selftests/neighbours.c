@@ -9,7 +9,6 @@
  * Each neighbour is measured against the same machine without him, right before and
  * after. Needs root, and 40 KiB of memory for each sleeper (100 on a debug kernel).
  */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

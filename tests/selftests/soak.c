@@ -15,7 +15,6 @@
  * last reader has confirmed the one before and is just about to sleep. A reader
  * that does not confirm lost a wake-up.
  */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
