@@ -129,10 +129,14 @@ dist: ## make build/lastline-VERSION.tar.xz of what is committed
 # What DKMS wants to have in a directory of its own: sources, and how to build them.
 DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)
 
-# For the running kernel, unless KDIR was given.
+# For the running kernel, unless KDIR was given. What DKMS has built it does not build again.
+DKMS_KERNEL = $(if $(filter file,$(origin KDIR)),$(shell uname -r),$(RELEASE))
+
 .PHONY: dkms-install
 dkms-install: dkms-source ## have DKMS install the module, and build it for each new kernel
-	dkms install lastline/$(VERSION) $(if $(filter file,$(origin KDIR)),,-k $(RELEASE))
+	! dkms status lastline/$(VERSION) -k $(DKMS_KERNEL) | grep -q . || \
+		dkms remove lastline/$(VERSION) -k $(DKMS_KERNEL)
+	dkms install lastline/$(VERSION) -k $(DKMS_KERNEL)
 
 .PHONY: dkms-remove
 dkms-remove: ## take it away again, for all kernels
@@ -141,6 +145,7 @@ dkms-remove: ## take it away again, for all kernels
 
 .PHONY: dkms-source
 dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VERSION"
+	rm -rf $(DKMS_SOURCE)/module
 	install -d $(DKMS_SOURCE)
 	cp -r Kbuild module LICENSE $(DKMS_SOURCE)
 	sed 's/@version@/$(VERSION)/' packaging/dkms.conf.in >$(DKMS_SOURCE)/dkms.conf
