@@ -330,9 +330,12 @@ build_for()
 # tests/vm/distribution, with the module that its compiler made
 on_distribution()
 {
+	local status
+
 	prefix=$1.
 	suite build builds_for "$2"
 	wait
+	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ] || return 1
 	machine=(--kernel "$2/vmlinuz" --module "$2/lastline.ko")
 }
 
