@@ -3,6 +3,14 @@
 #
 # What differs between Debian's architectures for those who build for them and boot them.
 
+# The board that QEMU has for all of ARM's processors.
+arm_board()
+{
+	hardware=(-M virt -serial chardev:console
+		-device "pci-serial-2x,chardev1=terminal,chardev2=verdict")
+	lines=(ttyAMA0 ttyS0 ttyS1)
+}
+
 # arch NAME: sets
 #   arch	NAME
 #   cross	what the names of compiler, linker and the like begin with
@@ -38,16 +46,12 @@ arch()
 		emulator="qemu-system-aarch64"
 		# The real algorithm of pointer authentication is slow to emulate.
 		cpu=max,pauth-impdef=on
-		hardware=(-M virt -serial chardev:console
-			-device "pci-serial-2x,chardev1=terminal,chardev2=verdict")
-		lines=(ttyAMA0 ttyS0 ttyS1) ;;
+		arm_board ;;
 	armhf)
 		needs=(gcc-arm-linux-gnueabihf qemu-system-arm)
 		cross=arm-linux-gnueabihf-
 		emulator="qemu-system-arm"
-		hardware=(-M virt -serial chardev:console
-			-device "pci-serial-2x,chardev1=terminal,chardev2=verdict")
-		lines=(ttyAMA0 ttyS0 ttyS1) ;;
+		arm_board ;;
 	s390x)
 		needs=(gcc-s390x-linux-gnu qemu-system-misc)
 		cross=s390x-linux-gnu-
