@@ -64,6 +64,16 @@ suite()
 	} &
 }
 
+# built COMMAND...: the suite build, on which those that follow depend; fails if it did
+built()
+{
+	local status
+
+	suite build "$@"
+	wait
+	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ]
+}
+
 # key PATH...: changes with any file there, with the compiler and the kernel's source
 key()
 {
@@ -330,12 +340,8 @@ build_for()
 # tests/vm/distribution, with the module that its compiler made
 on_distribution()
 {
-	local status
-
 	prefix=$1.
-	suite build builds_for "$2"
-	wait
-	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ] || return 1
+	built builds_for "$2" || return 1
 	machine=(--kernel "$2/vmlinuz" --module "$2/lastline.ko")
 }
 
@@ -358,11 +364,6 @@ get_architecture()
 		sysroot=$("$top/tests/vm/sysroot" "$1")
 }
 
-stage_across()
-{
-	stage_selftests "$arch" CC="$1"
-}
-
 # What runs on that architecture, and is built here. Each warning counts.
 builds_across()
 {
@@ -375,7 +376,7 @@ builds_across()
 	check "the module builds without a warning" \
 		make -s -C "$top" modules KDIR="$sysroot/headers" CROSS_COMPILE="$cross" W=1 \
 		CONFIG_DEBUG_INFO_BTF_MODULES=
-	check "the tests build without a warning" stage_across "$gcc"
+	check "the tests build without a warning" stage_selftests "$arch" CC="$gcc"
 	check "library and command build without a warning" \
 		make -s -C "$top/userspace" "${own[@]}"
 	check "the library's tests build without a warning" \
@@ -390,12 +391,8 @@ builds_across()
 # with module and programs that were built here
 on_architecture()
 {
-	local status
-
 	prefix=$arch.
-	suite build builds_across
-	wait
-	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ] || return 1
+	built builds_across || return 1
 	machine=(--arch "$arch" --mem 2048 --timeout 3600)
 	programs=$build/vm/selftests-$arch
 }
