@@ -21,6 +21,16 @@ check()
 	fi
 }
 
+# quiet COMMAND...: says something only if it fails
+quiet()
+{
+	local said status=0
+
+	said=$("$@" 2>&1) || status=$?
+	[ "$status" = 0 ] || tail -n 50 <<<"$said"
+	return "$status"
+}
+
 # skip SENTENCE REASON
 skip()
 {
