@@ -14,6 +14,7 @@ coverage=	# where the counts of lines go
 prefix=		# of their names
 names=()
 passed=0 failed=0 skipped=0
+explained=()	# what failed, and why, of each suite where something did
 # What the suites on other kernels depend on.
 sources=(Kbuild Makefile module tests/check tests/suites.sh tests/coverage tests/selftests
 	tests/vm)
@@ -132,6 +133,7 @@ count()
 # explain NAME: what failed, and why
 explain()
 {
+	echo "$1"
 	echo "  ended with status $status; the whole log is $logs/$1"
 	{
 		grep -E -B 12 '^(# )?not ok' "$logs/$1"
@@ -147,8 +149,17 @@ report()
 	count "$1"
 	printf '%-16s %3d passed, %d failed, %d skipped (%d s)\n' \
 		"$1" "$pass" "$fail" "$skip" "$seconds"
-	[ "$fail" = 0 ] || explain "$1"
+	[ "$fail" = 0 ] || explained+=("$(explain "$1")")
 	grep -E '^(# )?ok .*# SKIP' "$logs/$1" | sed 's/^/  /'
+}
+
+# The sums of what was reported, and before them, where nobody has to look for it, what
+# failed; its status is that of all.
+conclude()
+{
+	[ "$failed" = 0 ] || printf '%s\n' "${explained[@]}"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
 }
 
 # stage_selftests [NAME MAKE-VARIABLE...]: lays the programs of tests/selftests out as the
