@@ -14,7 +14,6 @@
 #include "cli.h"
 
 #define WORDS		32		/* of a line in a file */
-#define GROUP		"lastline"	/* to which channels belong, where there is one */
 #define LINK_MS		1000		/* how long to wait for udev's link */
 
 static uid_t parse_user(const char *text)
@@ -100,7 +99,7 @@ static const struct option add_options[] = {
 /* What the words ask for; the file or directory of --from, too, if @from is not NULL. */
 static struct lastline_add parse_words(int argc, char **argv, const char **from)
 {
-	const struct group *group = getgrnam(GROUP);
+	const struct group *group = getgrnam(CHANNEL_GROUP);
 	struct lastline_add add = {
 		.number = -1,
 		.permissions = 0660,

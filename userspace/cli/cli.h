@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of lastline(1) share. */
+/* What the parts of lastline(1) share, some of them with lastline-mqtt(1). */
 #ifndef LASTLINE_CLI_H
 #define LASTLINE_CLI_H
 
@@ -11,6 +11,8 @@
 
 #include "deadline.h"
 #include "lastline.h"
+
+#define CHANNEL_GROUP		"lastline"	/* to which channels belong, where there is one */
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -24,7 +26,7 @@ enum {
 
 /**
  * struct command - one of the commands
- * @name:  what to type
+ * @name:  what to type; "" where it is the whole program
  * @run:   does it, with @name as argv[0]; returns the exit status
  * @about: what it does, for --help
  * @usage: how it is used, and its options
@@ -41,12 +43,13 @@ struct command {
 extern const struct command list_command, info_command, get_command, watch_command,
 	pub_command, add_command, remove_command, clear_command, top_command, bench_command;
 
-/* main.c */
+/* options.c */
 int next_option(const struct command *command, int argc, char **argv,
 		const struct option *options);
 const char *only_channel(const struct command *command, int argc, char **argv);
 
 /* explain.c */
+const char *command_call(const struct command *command);
 noreturn void usage_error(const struct command *command, const char *format, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 void complain(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
@@ -58,6 +61,7 @@ struct lastline *open_or_explain(const char *which, int flags);
 /* parse.c */
 uint64_t parse_duration(const struct command *command, const char *text);
 unsigned long parse_number(const struct command *command, const char *text, unsigned long max);
+uint64_t parse_rate(const struct command *command, const char *text);
 
 /* print.c */
 void print_bytes(const char *data, size_t size);

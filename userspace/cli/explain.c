@@ -26,7 +26,7 @@ void explain_in(const char *file, unsigned int line)
 /* What stands before each message. */
 static void begin(void)
 {
-	fputs("lastline: ", stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	if (in_file)
 		fprintf(stderr, "%s:%u: ", in_file, in_line);
 }
@@ -36,6 +36,22 @@ static void vcomplain(const char *format, va_list args)
 	begin();
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
+}
+
+/**
+ * command_call - how a command is called
+ * @command: it
+ *
+ * Return: the program, and the command's name where it is one of several.
+ */
+const char *command_call(const struct command *command)
+{
+	static char call[64];
+
+	if (!*command->name)
+		return program_invocation_short_name;
+	snprintf(call, sizeof(call), "%s %s", program_invocation_short_name, command->name);
+	return call;
 }
 
 /**
@@ -50,7 +66,7 @@ noreturn void usage_error(const struct command *command, const char *format, ...
 	va_start(args, format);
 	vcomplain(format, args);
 	va_end(args);
-	fprintf(stderr, "Try: lastline %s --help\n", command->name);
+	fprintf(stderr, "Try: %s --help\n", command_call(command));
 	exit(STATUS_USAGE);
 }
 

@@ -58,3 +58,20 @@ unsigned long parse_number(const struct command *command, const char *text, unsi
 		usage_error(command, "%s is no number from 0 to %lu", text, max);
 	return value;
 }
+
+/**
+ * parse_rate - lines a second
+ * @command: whose argument it is
+ * @text:    it
+ *
+ * Return: nanoseconds from one line to the next. Ends the command if it is no rate.
+ */
+uint64_t parse_rate(const struct command *command, const char *text)
+{
+	char *end;
+	double rate = strtod(text, &end);
+
+	if (end == text || *end || !(rate > 0.000001 && rate < 1e9))
+		usage_error(command, "%s is no number of lines a second", text);
+	return NS_PER_S / rate;
+}

@@ -220,17 +220,6 @@ static int watch_channel(struct watch *watch)
 	return ret ? explain(watch->which, ret) : STATUS_OK;
 }
 
-/* At most so many a second, as nanoseconds from one to the next. */
-static uint64_t parse_rate(const char *text)
-{
-	char *end;
-	double rate = strtod(text, &end);
-
-	if (end == text || *end || !(rate > 0.000001 && rate < 1e9))
-		usage_error(&watch_command, "%s is no number of lines a second", text);
-	return NS_PER_S / rate;
-}
-
 static void set_option(struct watch *watch, int option)
 {
 	switch (option) {
@@ -244,7 +233,7 @@ static void set_option(struct watch *watch, int option)
 		watch->plain = true;
 		break;
 	case 'r':
-		watch->interval_ns = parse_rate(optarg);
+		watch->interval_ns = parse_rate(&watch_command, optarg);
 		break;
 	case 's':
 		watch->stale_ns = parse_duration(&watch_command, optarg);
