@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the command line and the file ask for. A line of the file is an option of the same name. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mqtt.h"
+
+#define PORT		1883
+#define TLS_PORT	8883
+#define ID_MAX		64	/* bytes */
+#define FILE_MAX	(4 << 20)	/* bytes; 4096 channels with the longest names take 1 MB */
+
+/* Options without a letter. */
+enum {
+	CA_FILE = 128,
+	CERT_FILE,
+	ID,
+	KEEPALIVE,
+	KEY_FILE,
+	MAX_CHANNELS,
+	MAX_LAG,
+	MAX_RATE,
+	PASSWORD_FILE,
+	QOS,
+	STATE_TOPIC,
+	STATUS,
+	USER,
+	VERSION_OF_IT,
+};
+
+static const struct option options[] = {
+	{ "broker", required_argument, NULL, 'b' },
+	{ "ca-file", required_argument, NULL, CA_FILE },
+	{ "cert-file", required_argument, NULL, CERT_FILE },
+	{ "config", required_argument, NULL, 'c' },
+	{ "id", required_argument, NULL, ID },
+	{ "json", no_argument, NULL, 'j' },
+	{ "keepalive", required_argument, NULL, KEEPALIVE },
+	{ "key-file", required_argument, NULL, KEY_FILE },
+	{ "max-channels", required_argument, NULL, MAX_CHANNELS },
+	{ "max-lag", required_argument, NULL, MAX_LAG },
+	{ "max-rate", required_argument, NULL, MAX_RATE },
+	{ "password-file", required_argument, NULL, PASSWORD_FILE },
+	{ "publish", required_argument, NULL, 'p' },
+	{ "qos", required_argument, NULL, QOS },
+	{ "state-topic", required_argument, NULL, STATE_TOPIC },
+	{ "status", no_argument, NULL, STATUS },
+	{ "subscribe", required_argument, NULL, 's' },
+	{ "user", required_argument, NULL, USER },
+	{ "version", no_argument, NULL, VERSION_OF_IT },
+	{},
+};
+
+/**
+ * struct parsing - as far as it has come
+ * @settings: what came of it
+ * @next:     what the next mapping gets of qos and interval_ns
+ * @in_file:  these are words of a file
+ */
+struct parsing {
+	struct settings *settings;
+	struct mapping next;
+	bool in_file;
+};
+
+/* The file of --config, as it was read last. */
+static char *file_name, *file_text;
+
+static char *copy(const char *text)
+{
+	char *copied = strdup(text);
+
+	if (!copied)
+		give_up("out of memory");
+	return copied;
+}
+
+static void replace(char **text, const char *with)
+{
+	free(*text);
+	*text = copy(with);
+}
+
+static void broker_error(const struct settings *settings)
+{
+	usage_error(&mqtt_command, "%s is no broker like mqtt://HOST or mqtts://HOST:PORT",
+		    settings->broker);
+}
+
+/* mqtt://HOST:PORT, mqtts://HOST:PORT, HOST:PORT; port and what stands before may be missing. */
+static void set_broker(struct settings *settings, const char *text)
+{
+	char *host, *port;
+
+	replace(&settings->broker, text);
+	if (strstr(text, "://") && strncmp(text, "mqtt", 4))
+		broker_error(settings);
+	settings->tls = !strncmp(text, "mqtts://", 8);
+	if (settings->tls)
+		text += 8;
+	else if (!strncmp(text, "mqtt://", 7))
+		text += 7;
+	if (strchr(text, '@'))
+		usage_error(&mqtt_command, "user and password have options of their own");
+	replace(&settings->host, text);
+	host = settings->host;
+	settings->port = settings->tls ? TLS_PORT : PORT;
+	host[strcspn(host, "/")] = '\0';
+	port = host + strcspn(host, ":");
+	/* [::1]:1883 */
+	if (*host == '[' && strchr(host, ']')) {
+		port = strchr(host, ']');
+		*port++ = '\0';
+		memmove(host, host + 1, strlen(host));
+	}
+	if (*port == ':') {
+		*port = '\0';
+		settings->port = parse_number(&mqtt_command, port + 1, UINT16_MAX);
+	}
+	if (!*host || strchr(text, '/') || !settings->port)
+		broker_error(settings);
+}
+
+static void set_id(struct settings *settings, const char *text)
+{
+	if (!*text || strlen(text) > ID_MAX || strchr(text, '/') ||
+	    mosquitto_pub_topic_check(text) || mosquitto_validate_utf8(text, strlen(text)))
+		usage_error(&mqtt_command, "an id has 1 to %d bytes, and none of / + #", ID_MAX);
+	replace(&settings->id, text);
+}
+
+static void set_keepalive(struct settings *settings, const char *text)
+{
+	uint64_t ns = parse_duration(&mqtt_command, text);
+
+	/* Less the library does not take, more the protocol cannot say. */
+	if (ns < 5 * NS_PER_S || ns > UINT16_MAX * NS_PER_S)
+		usage_error(&mqtt_command, "--keepalive wants 5s to %us", UINT16_MAX);
+	settings->keepalive = ns / NS_PER_S;
+}
+
+static void topic_error(const char *topic, const char *why)
+{
+	usage_error(&mqtt_command, "\"%s\" is no topic: %s", topic, why);
+}
+
+static void check_topic(const char *topic, int (*well_formed)(const char *), const char *why)
+{
+	if (!*topic)
+		topic_error(topic, "it is empty");
+	if (strlen(topic) > UINT16_MAX)
+		topic_error(topic, "it is longer than 65535 bytes");
+	if (mosquitto_validate_utf8(topic, strlen(topic)))
+		topic_error(topic, "it is not UTF-8");
+	if (well_formed(topic))
+		topic_error(topic, why);
+}
+
+/* Splits at an = and adds the mapping. */
+static void add_mapping(struct parsing *parsing, struct mappings *to, const char *text,
+			const char *equals, bool topic_first)
+{
+	struct mapping mapping = parsing->next;
+	char *first;
+
+	first = strndup(text, equals - text);
+	if (!first)
+		give_up("out of memory");
+	mapping.topic = topic_first ? first : copy(equals + 1);
+	mapping.channel = topic_first ? copy(equals + 1) : first;
+	if (!*mapping.channel)
+		usage_error(&mqtt_command, "which channel?");
+	to->list = reallocarray(to->list, to->count + 1, sizeof(*to->list));
+	if (!to->list)
+		give_up("out of memory");
+	to->list[to->count++] = mapping;
+}
+
+static void add_publish(struct parsing *parsing, const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals)
+		usage_error(&mqtt_command, "--publish wants CHANNEL=TOPIC, not %s", text);
+	check_topic(equals + 1, mosquitto_pub_topic_check, "only --subscribe has wildcards");
+	add_mapping(parsing, &parsing->settings->publish, text, equals, false);
+}
+
+static void add_subscribe(struct parsing *parsing, const char *text)
+{
+	const char *equals = strrchr(text, '=');
+	const struct mapping *mapping;
+	const char *star;
+
+	if (!equals)
+		usage_error(&mqtt_command, "--subscribe wants TOPIC=CHANNEL, not %s", text);
+	add_mapping(parsing, &parsing->settings->subscribe, text, equals, true);
+	mapping = &parsing->settings->subscribe.list[parsing->settings->subscribe.count - 1];
+	check_topic(mapping->topic, mosquitto_sub_topic_check,
+		    "+ stands for a whole level, # for all that follow");
+	star = strchr(mapping->channel, '*');
+	if (!strpbrk(mapping->topic, "+#") != !star || (star && strchr(star + 1, '*')))
+		usage_error(&mqtt_command,
+			    "%s: the channel of a topic with wildcards has a *, and no other has",
+			    text);
+}
+
+static void parse_words(struct parsing *parsing, int argc, char **argv);
+
+/* name value */
+static void parse_line(struct parsing *parsing, unsigned int number, char *line)
+{
+	char *argv[4] = { (char *)mqtt_command.name }, *value;
+	int argc = 2;
+
+	explain_in(file_name, number);
+	line += strspn(line, " \t");
+	if (!*line || *line == '#')
+		return;
+	for (value = line + strlen(line); isspace((unsigned char)value[-1]); )
+		*--value = '\0';
+	value = line + strcspn(line, " \t");
+	if (*value) {
+		*value++ = '\0';
+		argv[argc++] = value + strspn(value, " \t");
+	}
+	if (asprintf(&argv[1], "--%s", line) < 0)
+		give_up("out of memory");
+	parse_words(parsing, argc, argv);
+	free(argv[1]);
+}
+
+static bool read_file(void)
+{
+	FILE *file = fopen(file_name, "re");
+	size_t size = 0;
+
+	if (!file)
+		return false;
+	free(file_text);
+	file_text = malloc(FILE_MAX + 1);
+	if (file_text)
+		size = fread(file_text, 1, FILE_MAX, file);
+	if (!file_text || size == FILE_MAX)
+		errno = EFBIG;
+	else if (!ferror(file))
+		errno = 0;
+	fclose(file);
+	if (errno)
+		return false;
+	file_text[size] = '\0';
+	return true;
+}
+
+static void parse_file(struct parsing *parsing, const char *name)
+{
+	char *text, *line, *rest;
+	unsigned int number = 0;
+
+	if (parsing->in_file)
+		usage_error(&mqtt_command, "no --config inside of a file");
+	if (!file_name || strcmp(file_name, name)) {
+		replace(&file_name, name);
+		if (!read_file())
+			give_up("%s: %s", name, strerror(errno));
+	}
+	text = copy(file_text);
+	parsing->in_file = true;
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		parse_line(parsing, ++number, line);
+	parsing->in_file = false;
+	explain_in(NULL, 0);
+	free(text);
+}
+
+/* At most so many lines a second; 0: no limit. */
+static uint64_t parse_interval(const char *text)
+{
+	return strcmp(text, "0") ? parse_rate(&mqtt_command, text) : 0;
+}
+
+static void set_option(struct parsing *parsing, int option, const char *value)
+{
+	struct settings *settings = parsing->settings;
+
+	switch (option) {
+	case 'b':
+		set_broker(settings, value);
+		break;
+	case 'j':
+		settings->json = true;
+		break;
+	case 'p':
+		add_publish(parsing, value);
+		break;
+	case 's':
+		add_subscribe(parsing, value);
+		break;
+	case CA_FILE:
+		replace(&settings->ca_file, value);
+		break;
+	case CERT_FILE:
+		replace(&settings->cert_file, value);
+		break;
+	case ID:
+		set_id(settings, value);
+		break;
+	case KEEPALIVE:
+		set_keepalive(settings, value);
+		break;
+	case KEY_FILE:
+		replace(&settings->key_file, value);
+		break;
+	case MAX_CHANNELS:
+		settings->max_channels = parse_number(&mqtt_command, value, LASTLINE_CHANNELS_MAX);
+		break;
+	case MAX_LAG:
+		settings->max_lag_ns = parse_duration(&mqtt_command, value);
+		break;
+	case MAX_RATE:
+		parsing->next.interval_ns = parse_interval(value);
+		break;
+	case PASSWORD_FILE:
+		replace(&settings->password_file, value);
+		break;
+	case QOS:
+		parsing->next.qos = parse_number(&mqtt_command, value, 1);
+		break;
+	case STATE_TOPIC:
+		if (*value)
+			check_topic(value, mosquitto_pub_topic_check, "it has wildcards");
+		replace(&settings->state_topic, value);
+		break;
+	case STATUS:
+		settings->status = true;
+		break;
+	case USER:
+		replace(&settings->user, value);
+		break;
+	case VERSION_OF_IT:
+		puts("lastline-mqtt " VERSION);
+		exit(STATUS_OK);
+	}
+}
+
+/* A file may stand between other options: its lines change optind and optarg. */
+static void parse_words(struct parsing *parsing, int argc, char **argv)
+{
+	int option, next;
+
+	optind = 0;	/* begin anew */
+	while ((option = next_option(&mqtt_command, argc, argv, options)) >= 0) {
+		next = optind;
+		if (option == 'c')
+			parse_file(parsing, optarg);
+		else
+			set_option(parsing, option, optarg);
+		optind = next;
+	}
+	if (optind < argc)
+		usage_error(&mqtt_command, "what is %s for?", argv[optind]);
+}
+
+static void set_defaults(struct settings *settings)
+{
+	char host[ID_MAX + 1] = "";
+
+	if (!settings->broker)
+		set_broker(settings, "mqtt://localhost");
+	if (!settings->id) {
+		gethostname(host, sizeof(host) - 1);
+		set_id(settings, host);
+	}
+	if (!settings->state_topic &&
+	    asprintf(&settings->state_topic, "lastline-mqtt/%s", settings->id) < 0)
+		give_up("out of memory");
+}
+
+static void check_all(const struct settings *settings)
+{
+	if (settings->status)
+		return;
+	if (!settings->publish.count && !settings->subscribe.count)
+		usage_error(&mqtt_command, "nothing to do without --publish and --subscribe");
+	if (!settings->cert_file != !settings->key_file)
+		usage_error(&mqtt_command, "--cert-file and --key-file go together");
+	if (!settings->tls && (settings->ca_file || settings->cert_file))
+		usage_error(&mqtt_command, "certificates want a --broker with mqtts://");
+	if (settings->password_file && !settings->user)
+		usage_error(&mqtt_command, "--password-file without --user");
+}
+
+/**
+ * settings_parse - of the command line, and of the file that it names
+ * @argc: of main()
+ * @argv: of main()
+ *
+ * Return: them, to be freed by settings_free(). Ends the program if something is wrong.
+ */
+struct settings *settings_parse(int argc, char **argv)
+{
+	struct parsing parsing = { .next.qos = 1 };
+
+	parsing.settings = calloc(1, sizeof(*parsing.settings));
+	if (!parsing.settings)
+		give_up("out of memory");
+	parsing.settings->keepalive = 15;
+	parsing.settings->max_channels = 64;
+	parse_words(&parsing, argc, argv);
+	set_defaults(parsing.settings);
+	check_all(parsing.settings);
+	return parsing.settings;
+}
+
+/**
+ * settings_again - after the file has changed
+ * @argc: of main()
+ * @argv: of main()
+ *
+ * What is wrong ends only a child, which tries first.
+ *
+ * Return: the settings, or NULL if something was wrong, which was said then.
+ */
+struct settings *settings_again(int argc, char **argv)
+{
+	int status = 0;
+	pid_t child;
+
+	if (file_name && !read_file()) {
+		complain("%s: %s", file_name, strerror(errno));
+		return NULL;
+	}
+	child = fork();
+	if (!child) {
+		settings_parse(argc, argv);
+		_exit(STATUS_OK);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0 || status)
+		return NULL;
+	return settings_parse(argc, argv);
+}
+
+/**
+ * mapping_copy - one of its own
+ * @mapping: of which
+ *
+ * Return: it, to be freed by mapping_free().
+ */
+struct mapping mapping_copy(const struct mapping *mapping)
+{
+	struct mapping copied = *mapping;
+
+	copied.channel = copy(mapping->channel);
+	copied.topic = copy(mapping->topic);
+	return copied;
+}
+
+/**
+ * mapping_free - what it points to
+ * @mapping: it
+ */
+void mapping_free(struct mapping *mapping)
+{
+	free(mapping->channel);
+	free(mapping->topic);
+}
+
+/**
+ * mapping_same - do two ask for the same?
+ * @a: one
+ * @b: another one
+ *
+ * Return: whether they do.
+ */
+bool mapping_same(const struct mapping *a, const struct mapping *b)
+{
+	return !strcmp(a->channel, b->channel) && !strcmp(a->topic, b->topic) &&
+	       a->interval_ns == b->interval_ns && a->qos == b->qos;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/**
+ * settings_same_link - can what is connected stay so?
+ * @a: some settings
+ * @b: others
+ *
+ * Return: whether they ask for the same broker in the same way.
+ */
+bool settings_same_link(const struct settings *a, const struct settings *b)
+{
+	return same_text(a->broker, b->broker) && same_text(a->id, b->id) &&
+	       same_text(a->user, b->user) && same_text(a->password_file, b->password_file) &&
+	       same_text(a->ca_file, b->ca_file) && same_text(a->cert_file, b->cert_file) &&
+	       same_text(a->key_file, b->key_file) &&
+	       same_text(a->state_topic, b->state_topic) && a->keepalive == b->keepalive;
+}
+
+static void free_mappings(struct mappings *mappings)
+{
+	size_t i;
+
+	for (i = 0; i < mappings->count; i++)
+		mapping_free(&mappings->list[i]);
+	free(mappings->list);
+}
+
+/**
+ * settings_free - all of it
+ * @settings: them
+ */
+void settings_free(struct settings *settings)
+{
+	free_mappings(&settings->publish);
+	free_mappings(&settings->subscribe);
+	free(settings->broker);
+	free(settings->host);
+	free(settings->id);
+	free(settings->user);
+	free(settings->password_file);
+	free(settings->ca_file);
+	free(settings->cert_file);
+	free(settings->key_file);
+	free(settings->state_topic);
+	free(settings);
+}
+
+const struct command mqtt_command = {
+	.name = "",
+	.about = "channels joined to MQTT topics",
+	.usage = "[OPTION]...\n"
+		 "Joins channels to MQTT topics. Only the newest line of each ever waits.\n\n"
+		 "  -b, --broker URL             mqtt:// or mqtts:// and HOST[:PORT] (mqtt://localhost)\n"
+		 "  -p, --publish CHANNEL=TOPIC  a channel's lines, retained\n"
+		 "  -s, --subscribe TOPIC=CHANNEL\n"
+		 "                               a topic's lines; with wildcards, CHANNEL has a *\n"
+		 "      --max-rate N             lines a second of each --publish that follows\n"
+		 "      --qos N                  0 or 1 (1), of what follows\n"
+		 "      --max-channels N         that wildcards may fill (64)\n"
+		 "      --max-lag TIME           if received lines are later, connect anew\n"
+		 "  -c, --config FILE            options, one a line; SIGHUP reads them anew\n"
+		 "      --id NAME                unique at the broker (this host's name)\n"
+		 "      --user NAME, --password-file FILE\n"
+		 "      --ca-file FILE, --cert-file FILE, --key-file FILE\n"
+		 "      --keepalive TIME         until a silent broker counts as gone (15s)\n"
+		 "      --state-topic TOPIC      \"online\" or \"offline\" (lastline-mqtt/ID)\n"
+		 "      --status                 of the one that runs with that id; -j, --json\n"
+		 "      --version\n",
+};
