@@ -194,6 +194,8 @@ static bool open_channel(struct incoming *incoming)
 	if (incoming->absent)
 		complain("%s: is there now", name);
 	incoming->absent = false;
+	/* What was on the one before is not on this one. */
+	incoming->last = (struct journey){};
 	incoming->number = lastline_find(name);
 	return true;
 }
@@ -205,7 +207,7 @@ static void close_channel(struct incoming *incoming)
 }
 
 /* Also keeps the line for whoever publishes the channel. */
-static int publish(struct bridge *bridge, struct incoming *incoming, const void *data,
+static int publish(struct bridge *bridge, struct incoming *incoming, const char *data,
 		   size_t size, const struct journey *journey)
 {
 	struct lastline_info before, after;
@@ -218,10 +220,14 @@ static int publish(struct bridge *bridge, struct incoming *incoming, const void 
 		ret = lastline_publish(incoming->channel, data, size);
 	if (!ret)
 		ret = lastline_info(incoming->channel, &after);
-	if (!ret)
-		passage_keep(incoming->number, data, size, before.generation, after.generation,
-			     incoming->mapping.topic, journey);
-	return ret;
+	if (ret)
+		return ret;
+	/* As it would go on: lines go without their newline. */
+	if (before.mode == LASTLINE_MODE_LINE && size > 1 && data[size - 1] == '\n')
+		size--;
+	passage_keep(incoming->number, data, size, before.generation, after.generation,
+		     incoming->mapping.topic, journey);
+	return 0;
 }
 
 static void count_missed(struct incoming *incoming, const struct journey *journey)

@@ -179,9 +179,12 @@ static void fail(struct link *link, int error)
 	int saved = errno;
 	const char *why = link->problem;
 
-	if (!*why)
-		why = error == MOSQ_ERR_ERRNO && saved ? strerror(saved) :
-			mosquitto_strerror(error ? error : MOSQ_ERR_CONN_LOST);
+	if (!*why && error == MOSQ_ERR_ERRNO && saved)
+		why = strerror(saved);
+	else if (!*why && error == MOSQ_ERR_KEEPALIVE)
+		why = "it does not answer";
+	else if (!*why)
+		why = mosquitto_strerror(error ? error : MOSQ_ERR_CONN_LOST);
 	drop(link, why);
 }
 

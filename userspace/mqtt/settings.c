@@ -12,7 +12,6 @@
 #define PORT		1883
 #define TLS_PORT	8883
 #define ID_MAX		64	/* bytes */
-#define FILE_MAX	(4 << 20)	/* bytes; 4096 channels with the longest names take 1 MB */
 
 /* Options without a letter. */
 enum {
@@ -234,26 +233,20 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 	free(argv[1]);
 }
 
+/* All of it, for a text ends with a 0 or with the file. False, and errno, if that fails. */
 static bool read_file(void)
 {
 	FILE *file = fopen(file_name, "re");
 	size_t size = 0;
+	bool good;
 
 	if (!file)
 		return false;
 	free(file_text);
-	file_text = malloc(FILE_MAX + 1);
-	if (file_text)
-		size = fread(file_text, 1, FILE_MAX, file);
-	if (!file_text || size == FILE_MAX)
-		errno = EFBIG;
-	else if (!ferror(file))
-		errno = 0;
+	file_text = NULL;
+	good = getdelim(&file_text, &size, '\0', file) >= 0 || feof(file);
 	fclose(file);
-	if (errno)
-		return false;
-	file_text[size] = '\0';
-	return true;
+	return good;
 }
 
 static void parse_file(struct parsing *parsing, const char *name)
@@ -268,7 +261,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 		if (!read_file())
 			give_up("%s: %s", name, strerror(errno));
 	}
-	text = copy(file_text);
+	text = copy(file_text ? file_text : "");
 	parsing->in_file = true;
 	rest = text;
 	while ((line = strsep(&rest, "\n")))
@@ -437,7 +430,7 @@ struct settings *settings_again(int argc, char **argv)
 	}
 	child = fork();
 	if (!child) {
-		settings_parse(argc, argv);
+		settings_free(settings_parse(argc, argv));
 		_exit(STATUS_OK);
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0 || status)
