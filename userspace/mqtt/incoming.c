@@ -16,6 +16,8 @@
 #include "outgoing.h"
 #include "passage.h"
 
+#define LATE_MAX	3	/* lines in a row that tell of a queue */
+
 /**
  * struct incoming - a topic and its channel
  * @mapping:   which
@@ -34,6 +36,8 @@
  * @bytes:     of payload
  * @age_ns:    from publication at the origin until here, of the last one, as far as the two
  *             clocks agree
+ * @fastest_ns: smallest age from this origin on this connection
+ * @late:      lines in a row that were too late
  * @complaint: about refused ones
  * @same:      the next one of the same topic
  * @next:      in the list
@@ -47,7 +51,8 @@ struct incoming {
 	int mid;
 	struct journey last;
 	unsigned long received, published, duplicates, loops, refused, missed, bytes;
-	long long age_ns;
+	long long age_ns, fastest_ns;
+	unsigned int late;
 	struct seldom complaint;
 	struct incoming *same;
 	struct incoming *next;
@@ -69,14 +74,12 @@ struct topic {
  * @topics:     tree of struct topic, without those that have wildcards
  * @children:   how many
  * @full:       about those that were too many
- * @fastest_ns: smallest age on this connection
  */
 struct incoming_list {
 	struct incoming *first;
 	void *topics;
 	unsigned long children;
 	struct seldom full;
-	long long fastest_ns;
 };
 
 static bool is_wild(const char *topic)
@@ -132,6 +135,7 @@ static struct incoming *new(const struct mapping *mapping)
 	if (!incoming)
 		give_up("out of memory");
 	incoming->mapping = mapping_copy(mapping);
+	incoming->fastest_ns = LLONG_MAX;
 	return incoming;
 }
 
@@ -284,6 +288,28 @@ static void publish_message(struct bridge *bridge, struct incoming *incoming,
 	}
 }
 
+/*
+ * Lines that get later and later wait in a queue of the broker, for a connection that is too
+ * slow. A new one begins without a queue. What the broker had already is no measure, and
+ * neither is another origin, whose clock may differ, nor the one line that waited while its
+ * bridge was cut off.
+ */
+static void watch_lag(struct bridge *bridge, struct incoming *incoming,
+		      const struct mosquitto_message *message, const struct journey *journey)
+{
+	uint64_t max_ns = bridge->settings->max_lag_ns;
+
+	if (message->retain || !journey->time_ns)
+		return;
+	if (incoming->age_ns < incoming->fastest_ns ||
+	    strcmp(journey->origin, incoming->last.origin))
+		incoming->fastest_ns = incoming->age_ns;
+	if (!max_ns || incoming->age_ns - incoming->fastest_ns <= (long long)max_ns)
+		incoming->late = 0;
+	else if (++incoming->late == LATE_MAX)
+		link_give_up(bridge->link, "lines come too late");
+}
+
 static void receive(struct bridge *bridge, struct incoming *incoming,
 		    const struct mosquitto_message *message, const struct journey *journey)
 {
@@ -291,6 +317,7 @@ static void receive(struct bridge *bridge, struct incoming *incoming,
 	incoming->bytes += message->payloadlen;
 	if (journey->time_ns)
 		incoming->age_ns = now_ns(CLOCK_REALTIME) - journey->time_ns;
+	watch_lag(bridge, incoming, message, journey);
 	if (!open_channel(incoming)) {
 		incoming->refused++;
 		return;
@@ -417,24 +444,6 @@ static void add_children(struct bridge *bridge, const char *name)
 	}
 }
 
-/*
- * Lines that get later and later wait in a queue of the broker, for a connection that is too
- * slow. A new one begins without a queue. What the broker had already is no measure.
- */
-static void watch_lag(struct bridge *bridge, const struct mosquitto_message *message,
-		      const struct journey *journey)
-{
-	struct incoming_list *list = bridge->incoming;
-	long long age_ns = now_ns(CLOCK_REALTIME) - journey->time_ns;
-
-	if (!bridge->settings->max_lag_ns || message->retain || !journey->time_ns)
-		return;
-	if (age_ns < list->fastest_ns)
-		list->fastest_ns = age_ns;
-	if (age_ns - list->fastest_ns > (long long)bridge->settings->max_lag_ns)
-		link_give_up(bridge->link, "lines come too late");
-}
-
 /**
  * incoming_message - for the channels of its topic
  * @bridge:     that got it
@@ -453,7 +462,6 @@ void incoming_message(struct bridge *bridge, const struct mosquitto_message *mes
 	topic = find_topic(bridge->incoming, message->topic);
 	for (incoming = topic ? topic->first : NULL; incoming; incoming = incoming->same)
 		receive(bridge, incoming, message, &journey);
-	watch_lag(bridge, message, &journey);
 }
 
 static void subscribe(struct bridge *bridge, struct incoming *incoming)
@@ -474,8 +482,9 @@ void incoming_connected(struct bridge *bridge)
 {
 	struct incoming *incoming;
 
-	bridge->incoming->fastest_ns = LLONG_MAX;
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
+		incoming->fastest_ns = LLONG_MAX;
+		incoming->late = 0;
 		if (!incoming->parent)
 			subscribe(bridge, incoming);
 	}

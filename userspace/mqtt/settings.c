@@ -12,6 +12,9 @@
 #define PORT		1883
 #define TLS_PORT	8883
 #define ID_MAX		64	/* bytes */
+/* Of --qos, where it was not said. */
+#define PUBLISH_QOS	1
+#define SUBSCRIBE_QOS	0
 
 /* Options without a letter. */
 enum {
@@ -57,7 +60,7 @@ static const struct option options[] = {
 /**
  * struct parsing - as far as it has come
  * @settings: what came of it
- * @next:     what the next mapping gets of qos and interval_ns
+ * @next:     what the next mapping gets of interval_ns and qos; -1: as it comes
  * @in_file:  these are words of a file
  */
 struct parsing {
@@ -166,6 +169,8 @@ static void add_mapping(struct parsing *parsing, struct mappings *to, const char
 	struct mapping mapping = parsing->next;
 	char *first;
 
+	if (mapping.qos < 0)
+		mapping.qos = topic_first ? SUBSCRIBE_QOS : PUBLISH_QOS;
 	first = strndup(text, equals - text);
 	if (!first)
 		give_up("out of memory");
@@ -397,13 +402,14 @@ static void check_all(const struct settings *settings)
  */
 struct settings *settings_parse(int argc, char **argv)
 {
-	struct parsing parsing = { .next.qos = 1 };
+	struct parsing parsing = { .next.qos = -1 };
 
 	parsing.settings = calloc(1, sizeof(*parsing.settings));
 	if (!parsing.settings)
 		give_up("out of memory");
 	parsing.settings->keepalive = 15;
 	parsing.settings->max_channels = 64;
+	parsing.settings->max_lag_ns = 5 * NS_PER_S;
 	parse_words(&parsing, argc, argv);
 	set_defaults(parsing.settings);
 	check_all(parsing.settings);
@@ -536,9 +542,9 @@ const struct command mqtt_command = {
 		 "  -s, --subscribe TOPIC=CHANNEL\n"
 		 "                               a topic's lines; with wildcards, CHANNEL has a *\n"
 		 "      --max-rate N             lines a second of each --publish that follows\n"
-		 "      --qos N                  0 or 1 (1), of what follows\n"
+		 "      --qos N                  0 or 1, of what follows (publish 1, subscribe 0)\n"
 		 "      --max-channels N         that wildcards may fill (64)\n"
-		 "      --max-lag TIME           if received lines are later, connect anew\n"
+		 "      --max-lag TIME           if received lines are later, connect anew (5s)\n"
 		 "  -c, --config FILE            options, one a line; SIGHUP reads them anew\n"
 		 "      --id NAME                unique at the broker (this host's name)\n"
 		 "      --user NAME, --password-file FILE\n"
