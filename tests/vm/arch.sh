@@ -59,7 +59,7 @@ arch()
 		hardware=(-device "sclpconsole,chardev=console" -device virtio-serial
 			-device "virtconsole,chardev=terminal" -device "virtconsole,chardev=verdict")
 		lines=(ttysclp0 hvc0 hvc1)
-		drivers=(drivers/char/virtio_console) ;;
+		drivers=(virtio_console) ;;
 	*)
 		echo "no architecture '$arch', but amd64 arm64 armhf s390x" >&2
 		return 1 ;;
