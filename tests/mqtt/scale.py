@@ -425,7 +425,7 @@ def limits():
     yield (WILDCARD_CHANNELS / EACH, reader, "`--max-channels`", "default",
            "a narrower wildcard, or a higher limit")
     yield (BROKER["queued"] / EACH, reader, "what mosquitto queues of retained messages at QoS 1",
-           "measured", "QoS 0 for many topics, or `max_queued_messages 0`")
+           "measured", "QoS 0, as without `--qos`; or `max_queued_messages 0`")
     yield (MACHINE_CHANNELS / EACH, reader, "channels of a machine", "driver",
            "several machines, each with a part of the topics")
     yield (READER_LINK / 8 / ON_WIRE / EACH, reader, "its 100 Mbit/s", "computed",
