@@ -134,6 +134,11 @@ static void take_down(struct link *link)
 	outgoing_lost(link->bridge);
 }
 
+static bool has_worked(const struct link *link)
+{
+	return now_ns(CLOCK_MONOTONIC) - link->since_ns > WORKED_NS;
+}
+
 /*
  * After a connection that worked at once, but not all machines at once; after others later
  * and later.
@@ -142,7 +147,7 @@ static uint64_t backoff(struct link *link)
 {
 	uint64_t longest = NS_PER_S, lot;
 
-	if (link->connected && now_ns(CLOCK_MONOTONIC) - link->since_ns > WORKED_NS)
+	if (link->connected && has_worked(link))
 		link->attempts = 0;
 	if (getrandom(&lot, sizeof(lot), 0) != sizeof(lot))
 		lot = 0;
@@ -183,6 +188,8 @@ static void fail(struct link *link, int error)
 		why = strerror(saved);
 	else if (!*why && error == MOSQ_ERR_KEEPALIVE)
 		why = "it does not answer";
+	else if (!*why && link->connected && !has_worked(link))
+		why = "it was closed soon; does another client have this --id?";
 	else if (!*why)
 		why = mosquitto_strerror(error ? error : MOSQ_ERR_CONN_LOST);
 	drop(link, why);
