@@ -48,7 +48,7 @@ int next_option(const struct command *command, int argc, char **argv,
 	case ':':
 		usage_error(command, "%s wants an argument", argv[optind - 1]);
 	case '?':
-		if (optopt)
+		if (optopt > 0 && optopt < 128)
 			usage_error(command, "there is no option -%c", optopt);
 		usage_error(command, "there is no option %s", argv[optind - 1]);
 	}

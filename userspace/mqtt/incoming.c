@@ -25,11 +25,12 @@
  * @channel:   NULL while there is none
  * @number:    of the channel
  * @absent:    that there is none was said
+ * @again:     to be subscribed to, for the newest line
  * @mid:       of the subscription
  * @last:      journey of the last line
  * @received:  messages
  * @published: of these, those that are or were on the channel
- * @duplicates: that were there already
+ * @duplicates: that were there already, or are older than what is there
  * @loops:     that had been in the channel before
  * @refused:   that no line could be made of
  * @missed:    lines between those that came, as far as their generations tell
@@ -39,7 +40,7 @@
  * @fastest_ns: smallest age from this origin on this connection
  * @late:      lines in a row that were too late
  * @complaint: about refused ones
- * @same:      the next one of the same topic
+ * @same:      the next one of the same topic, or that also has wildcards
  * @next:      in the list
  */
 struct incoming {
@@ -48,6 +49,7 @@ struct incoming {
 	struct lastline *channel;
 	int number;
 	bool absent;
+	bool again;
 	int mid;
 	struct journey last;
 	unsigned long received, published, duplicates, loops, refused, missed, bytes;
@@ -72,12 +74,14 @@ struct topic {
  * struct incoming_list - all of them
  * @first:      of them, in the order of the settings, children behind
  * @topics:     tree of struct topic, without those that have wildcards
+ * @wild:       these
  * @children:   how many
  * @full:       about those that were too many
  */
 struct incoming_list {
 	struct incoming *first;
 	void *topics;
+	struct incoming *wild;
 	unsigned long children;
 	struct seldom full;
 };
@@ -122,9 +126,14 @@ static void rebuild_tree(struct incoming_list *list)
 
 	tdestroy(list->topics, free);
 	list->topics = NULL;
+	list->wild = NULL;
 	for (incoming = list->first; incoming; incoming = incoming->next) {
-		if (!is_wild(incoming->mapping.topic))
+		if (!is_wild(incoming->mapping.topic)) {
 			add_to_tree(list, incoming);
+			continue;
+		}
+		incoming->same = list->wild;
+		list->wild = incoming;
 	}
 }
 
@@ -162,23 +171,38 @@ static int make_channel(const char *name)
 		.permissions = 0660,
 		.gid = group ? group->gr_gid : 0,
 	};
-	int ret;
 
 	strcpy(add.name, name);
-	ret = lastline_add(&add);
-	if (ret == -EPERM || ret == -EACCES)
-		complain("only root may make channels; as root: lastline add %s", name);
-	else if (ret < 0)
-		explain(name, ret);
-	return ret;
+	return lastline_add(&add);
 }
 
 /* Said once, until it was there again. */
 static void say_absent(struct incoming *incoming, int error)
 {
-	if (!incoming->absent)
-		explain(incoming->mapping.channel, error);
+	const char *name = incoming->mapping.channel;
+
+	if (!incoming->absent && incoming->parent && (error == -EPERM || error == -EACCES))
+		complain("only root may make channels; as root: lastline add %s", name);
+	else if (!incoming->absent)
+		explain(name, error);
 	incoming->absent = true;
+}
+
+static void close_channel(struct incoming *incoming)
+{
+	lastline_close(incoming->channel);
+	incoming->channel = NULL;
+}
+
+static int look_at(struct incoming *incoming)
+{
+	struct lastline_info info;
+	int ret = lastline_info(incoming->channel, &info);
+
+	if (ret)
+		close_channel(incoming);
+	incoming->number = info.number;
+	return ret;
 }
 
 static bool open_channel(struct incoming *incoming)
@@ -189,8 +213,13 @@ static bool open_channel(struct incoming *incoming)
 	if (incoming->channel)
 		return true;
 	ret = lastline_open(&incoming->channel, name, O_WRONLY);
-	if (ret == -ENODEV && incoming->parent && !incoming->absent && make_channel(name) >= 0)
-		ret = lastline_open(&incoming->channel, name, O_WRONLY);
+	if (ret == -ENODEV && incoming->parent) {
+		ret = make_channel(name);
+		if (ret >= 0)
+			ret = lastline_open(&incoming->channel, name, O_WRONLY);
+	}
+	if (!ret)
+		ret = look_at(incoming);
 	if (ret) {
 		say_absent(incoming, ret);
 		return false;
@@ -200,14 +229,7 @@ static bool open_channel(struct incoming *incoming)
 	incoming->absent = false;
 	/* What was on the one before is not on this one. */
 	incoming->last = (struct journey){};
-	incoming->number = lastline_find(name);
 	return true;
-}
-
-static void close_channel(struct incoming *incoming)
-{
-	lastline_close(incoming->channel);
-	incoming->channel = NULL;
 }
 
 /* Also keeps the line for whoever publishes the channel. */
@@ -242,9 +264,14 @@ static void count_missed(struct incoming *incoming, const struct journey *journe
 	incoming->last = *journey;
 }
 
-/* One that was there already, or was here before, or is none. Returns whether it is good. */
-static bool is_good(struct incoming *incoming, const struct journey *journey)
+/* Not one that was there already, or was here before. */
+static bool is_good(struct bridge *bridge, struct incoming *incoming,
+		    const struct mosquitto_message *message, const struct journey *journey)
 {
+	if (outgoing_settles(bridge, incoming->number, message, journey->time_ns)) {
+		incoming->duplicates++;
+		return false;
+	}
 	if (journey_visited(journey, incoming->number)) {
 		incoming->loops++;
 		return false;
@@ -304,9 +331,9 @@ static void watch_lag(struct bridge *bridge, struct incoming *incoming,
 	if (incoming->age_ns < incoming->fastest_ns ||
 	    strcmp(journey->origin, incoming->last.origin))
 		incoming->fastest_ns = incoming->age_ns;
-	if (!max_ns || incoming->age_ns - incoming->fastest_ns <= (long long)max_ns)
+	if (!max_ns || (uint64_t)incoming->age_ns - incoming->fastest_ns <= max_ns)
 		incoming->late = 0;
-	else if (++incoming->late == LATE_MAX)
+	else if (++incoming->late >= LATE_MAX)
 		link_give_up(bridge->link, "lines come too late");
 }
 
@@ -317,13 +344,15 @@ static void receive(struct bridge *bridge, struct incoming *incoming,
 	incoming->bytes += message->payloadlen;
 	if (journey->time_ns)
 		incoming->age_ns = now_ns(CLOCK_REALTIME) - journey->time_ns;
-	watch_lag(bridge, incoming, message, journey);
-	if (!open_channel(incoming)) {
+	/* One that is absent is looked for by incoming_tick(), not for each message. */
+	if (!incoming->channel && (incoming->absent || !open_channel(incoming))) {
 		incoming->refused++;
 		return;
 	}
-	if (is_good(incoming, journey))
-		publish_message(bridge, incoming, message, journey);
+	if (!is_good(bridge, incoming, message, journey))
+		return;
+	watch_lag(bridge, incoming, message, journey);
+	publish_message(bridge, incoming, message, journey);
 }
 
 /* Bytes of @topic that the wildcard at @pattern stands for. */
@@ -400,9 +429,9 @@ static void add_child(struct bridge *bridge, struct incoming *parent, const char
 	if (!name_child(name, sizeof(name), parent, topic)) {
 		parent->refused++;
 		complain_seldom(&parent->complaint, "%s: no name for a channel comes of it", topic);
-	} else if (is_taken(list, name)) {
+	} else if (is_taken(list, name) || outgoing_has_name(bridge, name)) {
 		parent->refused++;
-		complain_seldom(&parent->complaint, "%s: the channel %s is another topic's", topic,
+		complain_seldom(&parent->complaint, "%s: the channel %s is another one's", topic,
 				name);
 	} else if (list->children >= bridge->settings->max_channels) {
 		parent->refused++;
@@ -435,8 +464,8 @@ static void add_children(struct bridge *bridge, const char *name)
 	struct incoming *incoming;
 	bool matches;
 
-	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
-		if (!is_wild(incoming->mapping.topic) || has_child(topic, incoming) ||
+	for (incoming = bridge->incoming->wild; incoming; incoming = incoming->same) {
+		if (has_child(topic, incoming) ||
 		    mosquitto_topic_matches_sub(incoming->mapping.topic, name, &matches) ||
 		    !matches)
 			continue;
@@ -468,6 +497,12 @@ static void subscribe(struct bridge *bridge, struct incoming *incoming)
 {
 	int ret;
 
+	incoming->again = false;
+	if (!link_has_properties(bridge->link) && outgoing_joins(bridge, &incoming->mapping)) {
+		complain("%s: with MQTT 3.1.1, not joined to %s in both directions",
+			 incoming->mapping.channel, incoming->mapping.topic);
+		return;
+	}
 	ret = link_subscribe(bridge->link, &incoming->mid, incoming->mapping.topic,
 			     incoming->mapping.qos);
 	if (ret)
@@ -502,9 +537,14 @@ void incoming_tick(struct bridge *bridge)
 
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
 		if (incoming->channel || is_wild(incoming->mapping.topic) ||
-		    !open_channel(incoming) || !link_connected(bridge->link))
+		    !open_channel(incoming))
 			continue;
-		subscribe(bridge, incoming->parent ? incoming->parent : incoming);
+		/* Once for all of its children. */
+		(incoming->parent ? incoming->parent : incoming)->again = true;
+	}
+	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
+		if (incoming->again && link_connected(bridge->link))
+			subscribe(bridge, incoming);
 	}
 }
 
@@ -519,9 +559,12 @@ void incoming_granted(struct bridge *bridge, int mid, int qos)
 	const struct incoming *incoming;
 
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
-		if (!incoming->parent && incoming->mid == mid && qos >= MQTT_RC_UNSPECIFIED)
+		if (incoming->parent || incoming->mid != mid)
+			continue;
+		if (qos >= MQTT_RC_UNSPECIFIED)
 			complain("%s: the broker does not let us subscribe: %s",
 				 incoming->mapping.topic, mosquitto_reason_string(qos));
+		outgoing_granted(bridge, incoming->mapping.topic);
 	}
 }
 
@@ -543,6 +586,17 @@ static struct incoming *take_out(struct incoming **list, const struct mapping *m
 	return NULL;
 }
 
+static bool is_subscribed(const struct incoming_list *list, const char *topic)
+{
+	const struct incoming *incoming;
+
+	for (incoming = list->first; incoming; incoming = incoming->next) {
+		if (!incoming->parent && !strcmp(incoming->mapping.topic, topic))
+			return true;
+	}
+	return false;
+}
+
 static void drop_all(struct bridge *bridge, struct incoming *old)
 {
 	struct incoming *next;
@@ -551,7 +605,7 @@ static void drop_all(struct bridge *bridge, struct incoming *old)
 		next = old->next;
 		if (old->parent)
 			bridge->incoming->children--;
-		else
+		else if (!is_subscribed(bridge->incoming, old->mapping.topic))
 			link_unsubscribe(bridge->link, old->mapping.topic);
 		delete(old);
 	}
@@ -566,29 +620,22 @@ void incoming_set(struct bridge *bridge, const struct mappings *mappings)
 {
 	struct incoming_list *list = bridge->incoming;
 	struct incoming *old = list->first, *incoming, *last, **end = &list->first;
-	struct incoming *fresh[mappings->count + 1];
-	size_t i, count = 0;
+	size_t i;
 
 	for (i = 0; i < mappings->count; i++) {
 		incoming = take_out(&old, &mappings->list[i], &last);
 		if (!incoming) {
 			incoming = new(&mappings->list[i]);
-			fresh[count++] = incoming;
+			incoming->again = true;
 			last = incoming;
 		}
 		*end = incoming;
 		end = &last->next;
 	}
 	*end = NULL;
-	/* What goes first: it may have the topic of one that comes. */
 	drop_all(bridge, old);
 	rebuild_tree(list);
-	for (i = 0; i < count; i++) {
-		if (!is_wild(fresh[i]->mapping.topic))
-			open_channel(fresh[i]);
-		if (link_connected(bridge->link))
-			subscribe(bridge, fresh[i]);
-	}
+	incoming_tick(bridge);
 }
 
 /**

@@ -110,6 +110,27 @@ void journey_write(const struct journey *journey, mosquitto_property **propertie
 		add(properties, VIA, journey->places[i]);
 }
 
+/* A property of that name, with all that it takes in a packet. */
+static size_t property_size(const char *name, size_t value)
+{
+	return 1 + 2 + strlen(name) + 2 + value;
+}
+
+/**
+ * journey_size - how much properties make a message longer
+ * @journey: as which
+ *
+ * Return: bytes, at most.
+ */
+size_t journey_size(const struct journey *journey)
+{
+	size_t number = 20;	/* digits of 64 bits */
+
+	return property_size(ORIGIN, strlen(journey->origin)) +
+		property_size(GENERATION, number) + property_size(TIME, number) +
+		journey->hops * property_size(VIA, JOURNEY_PLACE);
+}
+
 /* What does not fit is none of ours. */
 static void read_one(struct journey *journey, const char *name, const char *value)
 {

@@ -18,8 +18,7 @@
  * @origin:     ID/CHANNEL of the bridge that published it first; "": from somebody else
  * @generation: there
  * @time_ns:    when it was published on that channel, CLOCK_REALTIME
- * @places:     the channels it was in, as BOOT/NUMBER: good for one machine until it
- *              boots, as generations are
+ * @places:     the channels it was in, as BOOT/NUMBER
  * @hops:       how many; more than JOURNEY_HOPS, if there were too many
  */
 struct journey {
@@ -34,6 +33,7 @@ void journey_begin(struct journey *journey, const char *id, const char *channel,
 		   const struct lastline_line *line);
 bool journey_stop(struct journey *journey, int number);
 void journey_write(const struct journey *journey, mosquitto_property **properties);
+size_t journey_size(const struct journey *journey);
 void journey_read(struct journey *journey, const mosquitto_property *properties);
 bool journey_visited(const struct journey *journey, int number);
 bool journey_same(const struct journey *a, const struct journey *b);

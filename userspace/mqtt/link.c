@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "incoming.h"
 #include "link.h"
@@ -45,7 +46,9 @@ TAILQ_HEAD(outgoing_queue, outgoing);
  * @in_flight:     how many are
  * @in_flight_max: how many the broker takes
  * @qos_max:       that it takes
+ * @packet_max:    bytes that it takes in a message, with all that is around it
  * @reached:       the socket is connected
+ * @only_ipv4:     try only such addresses this time
  * @connected:     and so is MQTT
  * @old_protocol:  the broker speaks 3.1.1 only
  * @failed:        what libmosquitto said when it was to send something
@@ -64,8 +67,10 @@ struct link {
 	unsigned int in_flight;
 	unsigned int in_flight_max;
 	int qos_max;
+	uint32_t packet_max;
 	bool reached;
 	bool connected;
+	bool only_ipv4;
 	bool old_protocol;
 	int failed;
 	unsigned int attempts;
@@ -85,7 +90,8 @@ static void set_events(struct link *link)
 {
 	uint32_t events = EPOLLIN;
 
-	if (!link->reached || mosquitto_want_write(link->mosq) ||
+	/* While TLS shakes hands, it wants to write all the time. */
+	if (!link->reached || (link->connected && mosquitto_want_write(link->mosq)) ||
 	    (!TAILQ_EMPTY(&link->waiting) && has_room(link)))
 		events |= EPOLLOUT;
 	check_event(sd_event_source_set_io_events(link->io, events));
@@ -100,9 +106,9 @@ static void say_state(const struct link *link, const char *state)
 /* Out of the queue. */
 static void stop_waiting(struct link *link, struct outgoing *outgoing)
 {
-	if (outgoing->waiting.is)
-		TAILQ_REMOVE(&link->waiting, outgoing, waiting.entry);
-	outgoing->waiting.is = false;
+	if (outgoing->turn.queued)
+		TAILQ_REMOVE(&link->waiting, outgoing, turn.entry);
+	outgoing->turn.queued = false;
 }
 
 /* Whose line was in flight, if it was one of ours. */
@@ -111,7 +117,7 @@ static struct outgoing *landed(struct link *link, int mid)
 	struct outgoing *outgoing = link->sent[mid];
 
 	if (outgoing) {
-		outgoing->waiting.mid = 0;
+		outgoing->turn.mid = 0;
 		link->sent[mid] = NULL;
 		link->in_flight--;
 	}
@@ -121,16 +127,10 @@ static struct outgoing *landed(struct link *link, int mid)
 /* Nothing of it is left, and nothing of it will be sent. */
 static void take_down(struct link *link)
 {
-	int mid;
-
 	link->io = sd_event_source_disable_unref(link->io);
 	mosquitto_destroy(link->mosq);
 	link->mosq = NULL;
 	link->connected = false;
-	for (mid = 0; mid <= UINT16_MAX; mid++)
-		landed(link, mid);
-	while (!TAILQ_EMPTY(&link->waiting))
-		stop_waiting(link, TAILQ_FIRST(&link->waiting));
 	outgoing_lost(link->bridge);
 }
 
@@ -171,6 +171,9 @@ static void drop(struct link *link, const char *why)
 	uint64_t delay_ns = backoff(link);
 	char state[384];
 
+	if (!link->reached)
+		link->only_ipv4 = !link->only_ipv4;
+
 	snprintf(state, sizeof(state), "%s: %s; next attempt in %.1f s",
 		 link->connected ? "is lost" : "cannot be had", why, (double)delay_ns / NS_PER_S);
 	say_state(link, state);
@@ -199,37 +202,53 @@ static void on_log(struct mosquitto *mosq, void *arg, int level, const char *tex
 {
 	struct link *link = arg;
 
-	if (level == MOSQ_LOG_ERR)
+	/* The first is the most exact one. */
+	if (level == MOSQ_LOG_ERR && !*link->problem)
 		snprintf(link->problem, sizeof(link->problem), "%s", text);
+}
+
+/* The connection is no good any more; on_io() or link_tick() drops it. */
+static void note(struct link *link, int error)
+{
+	if (error)
+		link->failed = error;
 }
 
 static void read_limits(struct link *link, const mosquitto_property *properties)
 {
 	uint16_t receive_max = link->old_protocol ? IN_FLIGHT_MAX : UINT16_MAX;
-	uint8_t qos_max = 1;
+	uint8_t qos_max = 1, retains = 1;
 
+	link->packet_max = UINT32_MAX;
 	mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &receive_max, false);
 	mosquitto_property_read_byte(properties, MQTT_PROP_MAXIMUM_QOS, &qos_max, false);
-	/* One is for the state. */
-	link->in_flight_max = receive_max > 1 ? receive_max - 1 : 1;
+	mosquitto_property_read_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
+				      &link->packet_max, false);
+	mosquitto_property_read_byte(properties, MQTT_PROP_RETAIN_AVAILABLE, &retains, false);
+	link->in_flight_max = receive_max;
 	link->qos_max = qos_max;
+	if (!retains)
+		complain("%s retains nothing: who comes later has to wait for the next line",
+			 link->bridge->settings->broker);
 }
 
+/* With QoS 0, which waits for nothing: it may be the last that is said. */
 static void publish_state(struct link *link, const char *state)
 {
 	const char *topic = link->bridge->settings->state_topic;
 
 	if (*topic)
-		link->failed = mosquitto_publish_v5(link->mosq, NULL, topic, strlen(state), state,
-						    link->qos_max, true, NULL);
+		note(link, mosquitto_publish_v5(link->mosq, NULL, topic, strlen(state), state, 0,
+						true, NULL));
 }
 
 static void on_refused(struct link *link, int reason)
 {
 	if (reason == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION ||
-	    (reason == CONNACK_REFUSED_PROTOCOL_VERSION && !link->old_protocol)) {
-		link->old_protocol = true;
-		snprintf(link->problem, sizeof(link->problem), "no MQTT 5 there, trying 3.1.1");
+	    reason == CONNACK_REFUSED_PROTOCOL_VERSION) {
+		snprintf(link->problem, sizeof(link->problem), "no MQTT %s there, trying %s",
+			 link->old_protocol ? "3.1.1" : "5", link->old_protocol ? "5" : "3.1.1");
+		link->old_protocol = !link->old_protocol;
 		return;
 	}
 	snprintf(link->problem, sizeof(link->problem), "%s",
@@ -295,42 +314,50 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count,
 {
 	struct link *link = arg;
 
-	incoming_granted(link->bridge, mid, granted[0]);
+	if (count)
+		incoming_granted(link->bridge, mid, granted[0]);
 }
 
-/* The first line of the file. */
-static int read_password(const char *name, char *password, size_t size)
+/* Says which file, and why it cannot be read. */
+static bool can_read(struct link *link, const char *name)
+{
+	if (!name || !access(name, R_OK))
+		return true;
+	snprintf(link->problem, sizeof(link->problem), "%s: %s", name, strerror(errno));
+	return false;
+}
+
+/* The first line of the file, to be freed. */
+static char *read_password(const char *name)
 {
 	FILE *file = fopen(name, "re");
+	char *password = NULL;
+	size_t size = 0;
 
 	if (!file)
-		return -errno;
-	if (!fgets(password, size, file))
-		*password = '\0';
+		return NULL;
+	if (getline(&password, &size, file) >= 0)
+		password[strcspn(password, "\r\n")] = '\0';
 	fclose(file);
-	password[strcspn(password, "\r\n")] = '\0';
-	return 0;
+	return password;
 }
 
 static int set_user(struct link *link)
 {
 	const struct settings *settings = link->bridge->settings;
-	char password[1024];
-	int ret = 0;
+	char *password = NULL;
+	int ret;
 
 	if (!settings->user)
 		return 0;
-	if (settings->password_file) {
-		ret = read_password(settings->password_file, password, sizeof(password));
-		if (ret) {
-			snprintf(link->problem, sizeof(link->problem), "%s: %s",
-				 settings->password_file, strerror(-ret));
-			return MOSQ_ERR_AUTH;
-		}
-	}
-	ret = mosquitto_username_pw_set(link->mosq, settings->user,
-					settings->password_file ? password : NULL);
-	explicit_bzero(password, sizeof(password));
+	if (!can_read(link, settings->password_file))
+		return MOSQ_ERR_AUTH;
+	if (settings->password_file)
+		password = read_password(settings->password_file);
+	ret = mosquitto_username_pw_set(link->mosq, settings->user, password);
+	if (password)
+		explicit_bzero(password, strlen(password));
+	free(password);
 	return ret;
 }
 
@@ -340,6 +367,9 @@ static int set_tls(struct link *link)
 
 	if (!settings->tls)
 		return 0;
+	if (!can_read(link, settings->ca_file) || !can_read(link, settings->cert_file) ||
+	    !can_read(link, settings->key_file))
+		return MOSQ_ERR_TLS;
 	return mosquitto_tls_set(link->mosq, settings->ca_file,
 				 settings->ca_file ? NULL : CA_PATH, settings->cert_file,
 				 settings->key_file, NULL);
@@ -415,27 +445,48 @@ static void let_one_go(struct link *link)
 	outgoing_turn(outgoing);
 }
 
+/* Of TLS, libmosquitto says nothing. */
+static void say_unreachable(struct link *link, int fd)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	snprintf(link->problem, sizeof(link->problem), "%s", strerror(error));
+}
+
+static bool is_good(const struct link *link)
+{
+	return !link->failed && mosquitto_socket(link->mosq) >= 0;
+}
+
+/* After anything that may have failed. */
+static void go_on(struct link *link)
+{
+	if (is_good(link))
+		set_events(link);
+	else
+		fail(link, link->failed);
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct link *link = arg;
-	int ret = 0;
 
-	link->failed = 0;
+	if (!link->reached && events & (EPOLLERR | EPOLLHUP)) {
+		say_unreachable(link, fd);
+		fail(link, MOSQ_ERR_CONN_LOST);
+		return 0;
+	}
 	/* TLS shakes hands in what is called reading. */
 	if (!link->reached || events & ~EPOLLOUT)
-		ret = mosquitto_loop_read(link->mosq, 1);
-	if (events & EPOLLOUT)
-		link->reached = true;
-	if (!ret && mosquitto_socket(link->mosq) >= 0 && mosquitto_want_write(link->mosq))
-		ret = mosquitto_loop_write(link->mosq, 1);
-	if (!ret && mosquitto_socket(link->mosq) >= 0 && events & EPOLLOUT)
+		note(link, mosquitto_loop_read(link->mosq, 1));
+	link->reached = true;
+	if (is_good(link) && mosquitto_want_write(link->mosq))
+		note(link, mosquitto_loop_write(link->mosq, 1));
+	if (is_good(link) && events & EPOLLOUT)
 		let_one_go(link);
-	if (!ret)
-		ret = link->failed;
-	if (ret || mosquitto_socket(link->mosq) < 0)
-		fail(link, ret);
-	else
-		set_events(link);
+	go_on(link);
 	return 0;
 }
 
@@ -450,16 +501,19 @@ void link_open(struct link *link)
 
 	link->problem[0] = '\0';
 	link->reached = false;
+	link->failed = 0;
 	errno = 0;
 	ret = set_up(link);
 	/*
 	 * Of a name's addresses only the first is tried, which may be one of IPv6 where
 	 * nobody listens: with an address of our own that is none of IPv6, it is another one.
+	 * To look up the name may take seconds, in which nothing else happens; without a
+	 * connection there is not much to do.
 	 */
 	if (!ret)
 		ret = mosquitto_connect_bind_async(link->mosq, settings->host, settings->port,
 						   settings->keepalive,
-						   link->attempts % 2 ? "0.0.0.0" : NULL);
+						   link->only_ipv4 ? "0.0.0.0" : NULL);
 	if (ret == MOSQ_ERR_EAI)
 		snprintf(link->problem, sizeof(link->problem), "%s: no such host", settings->host);
 	if (ret) {
@@ -483,15 +537,12 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
  */
 void link_tick(struct link *link)
 {
-	int ret;
-
 	if (!link->mosq)
 		return;
-	ret = mosquitto_loop_misc(link->mosq);
-	if (ret || mosquitto_socket(link->mosq) < 0)
-		fail(link, ret);
-	else
-		set_events(link);
+	note(link, mosquitto_loop_misc(link->mosq));
+	if (is_good(link) && link->reached && mosquitto_want_write(link->mosq))
+		note(link, mosquitto_loop_write(link->mosq, 1));
+	go_on(link);
 }
 
 /**
@@ -502,7 +553,7 @@ void link_tick(struct link *link)
 void link_give_up(struct link *link, const char *why)
 {
 	snprintf(link->problem, sizeof(link->problem), "%s", why);
-	link->failed = MOSQ_ERR_CONN_LOST;
+	note(link, MOSQ_ERR_CONN_LOST);
 	link->attempts = 0;
 }
 
@@ -525,6 +576,10 @@ void link_close(struct link *link)
 	}
 	if (link->mosq)
 		take_down(link);
+	/* The next broker may be another one. */
+	link->attempts = 0;
+	link->old_protocol = false;
+	link->only_ipv4 = false;
 }
 
 /**
@@ -608,10 +663,10 @@ unsigned long link_reconnects(const struct link *link)
  */
 void link_want(struct link *link, struct outgoing *outgoing)
 {
-	if (outgoing->waiting.is || !link->connected)
+	if (outgoing->turn.queued || !link->connected)
 		return;
-	TAILQ_INSERT_TAIL(&link->waiting, outgoing, waiting.entry);
-	outgoing->waiting.is = true;
+	TAILQ_INSERT_TAIL(&link->waiting, outgoing, turn.entry);
+	outgoing->turn.queued = true;
 	set_events(link);
 }
 
@@ -623,38 +678,44 @@ void link_want(struct link *link, struct outgoing *outgoing)
 void link_forget(struct link *link, struct outgoing *outgoing)
 {
 	stop_waiting(link, outgoing);
-	landed(link, outgoing->waiting.mid);
+	landed(link, outgoing->turn.mid);
+}
+
+/* As it is in the packet: what begins it, lengths of topic and properties, the id. */
+static bool fits(const struct link *link, const struct message *message)
+{
+	return 5 + 2 + strlen(message->topic) + 2 + 4 + message->overhead + message->size <=
+		link->packet_max;
 }
 
 /**
  * link_publish - send a message, retained
- * @link:       by which
- * @outgoing:   who is told when it is confirmed
- * @topic:      where to
- * @payload:    the message
- * @size:       its bytes
- * @qos:        0 or 1
- * @properties: of it, or NULL
+ * @link:     by which
+ * @outgoing: who is told when it is confirmed
+ * @message:  it
  *
- * Return: 0 or an error of libmosquitto; but for those of too large messages, the link is
+ * Return: 0 or an error of libmosquitto; but for that of too large messages, the link is
  * about to be dropped.
  */
-int link_publish(struct link *link, struct outgoing *outgoing, const char *topic,
-		 const void *payload, size_t size, int qos, const mosquitto_property *properties)
+int link_publish(struct link *link, struct outgoing *outgoing, const struct message *message)
 {
+	int qos = message->qos > link->qos_max ? link->qos_max : message->qos;
 	int mid, ret;
 
-	if (qos > link->qos_max)
-		qos = link->qos_max;
-	ret = mosquitto_publish_v5(link->mosq, &mid, topic, size, payload, qos, true, properties);
-	if (ret == MOSQ_ERR_OVERSIZE_PACKET || ret == MOSQ_ERR_PAYLOAD_SIZE)
-		return ret;
-	link->failed = ret;
+	/* If libmosquitto says so, it has kept the message nevertheless. */
+	if (!fits(link, message))
+		return MOSQ_ERR_OVERSIZE_PACKET;
+	ret = mosquitto_publish_v5(link->mosq, &mid, message->topic, message->size,
+				   message->payload, qos, true, message->properties);
+	/* An id that is still in flight after all others have been used. */
+	if (!ret && qos && link->sent[mid])
+		ret = MOSQ_ERR_PROTOCOL;
+	note(link, ret);
 	if (ret)
 		return ret;
 	if (qos) {
 		link->sent[mid] = outgoing;
-		outgoing->waiting.mid = mid;
+		outgoing->turn.mid = mid;
 		link->in_flight++;
 	} else {
 		outgoing_confirmed(outgoing, 0);
@@ -673,7 +734,10 @@ int link_publish(struct link *link, struct outgoing *outgoing, const char *topic
  */
 int link_subscribe(struct link *link, int *mid, const char *topic, int qos)
 {
-	return mosquitto_subscribe_v5(link->mosq, mid, topic, qos, 0, NULL);
+	int ret = mosquitto_subscribe_v5(link->mosq, mid, topic, qos, 0, NULL);
+
+	set_events(link);
+	return ret;
 }
 
 /**
@@ -683,6 +747,8 @@ int link_subscribe(struct link *link, int *mid, const char *topic, int qos)
  */
 void link_unsubscribe(struct link *link, const char *topic)
 {
-	if (link->connected)
-		mosquitto_unsubscribe(link->mosq, NULL, topic);
+	if (!link->connected)
+		return;
+	mosquitto_unsubscribe(link->mosq, NULL, topic);
+	set_events(link);
 }

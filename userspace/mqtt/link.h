@@ -5,6 +5,24 @@
 
 #include "mqtt.h"
 
+/**
+ * struct message - what is published
+ * @topic:      where to
+ * @payload:    its bytes
+ * @size:       how many
+ * @qos:        0 or 1
+ * @properties: or NULL
+ * @overhead:   bytes that these take
+ */
+struct message {
+	const char *topic;
+	const void *payload;
+	size_t size;
+	int qos;
+	const mosquitto_property *properties;
+	size_t overhead;
+};
+
 struct link *link_new(struct bridge *bridge);
 void link_open(struct link *link);
 void link_close(struct link *link);
@@ -19,8 +37,7 @@ unsigned long link_reconnects(const struct link *link);
 
 void link_want(struct link *link, struct outgoing *outgoing);
 void link_forget(struct link *link, struct outgoing *outgoing);
-int link_publish(struct link *link, struct outgoing *outgoing, const char *topic,
-		 const void *payload, size_t size, int qos, const mosquitto_property *properties);
+int link_publish(struct link *link, struct outgoing *outgoing, const struct message *message);
 int link_subscribe(struct link *link, int *mid, const char *topic, int qos);
 void link_unsubscribe(struct link *link, const char *topic);
 

@@ -54,7 +54,7 @@ static void set(struct bridge *bridge, struct settings *settings)
 	}
 	bridge->settings = settings;
 	if (again || !old)
-		bridge->status = status_serve(bridge);
+		bridge->status = status_serve(bridge, !old);
 	outgoing_set(bridge, &settings->publish);
 	incoming_set(bridge, &settings->subscribe);
 	if (again || !old)
@@ -115,7 +115,6 @@ static void begin(struct program *program, struct settings *settings)
 	check_event(sd_event_set_watchdog(bridge->event, true));
 	bridge->began_ns = now_ns(CLOCK_MONOTONIC);
 	bridge->link = link_new(bridge);
-	bridge->outgoing = outgoing_new();
 	bridge->incoming = incoming_new();
 	add_sources(program);
 	set(bridge, settings);
@@ -131,7 +130,6 @@ static void end(struct bridge *bridge)
 	status_end(bridge->status);
 	outgoing_set(bridge, &none);
 	incoming_set(bridge, &none);
-	outgoing_free(bridge->outgoing);
 	incoming_free(bridge->incoming);
 	link_free(bridge->link);
 	settings_free(bridge->settings);
@@ -143,6 +141,7 @@ int main(int argc, char **argv)
 	struct program program = { .argc = argc, .argv = argv };
 	struct settings *settings;
 
+	/* Who started us may ignore it, and then nobody could wait for a child. */
 	signal(SIGCHLD, SIG_DFL);
 	mosquitto_lib_init();
 	settings = settings_parse(argc, argv);

@@ -88,7 +88,7 @@ struct settings {
  * @settings: what is asked for
  * @event:    the loop
  * @link:     to the broker
- * @outgoing: channels that are published
+ * @outgoing: channels that are published, a list
  * @incoming: topics that are subscribed to
  * @status:   who asks for the metrics
  * @began_ns: CLOCK_MONOTONIC
@@ -97,7 +97,7 @@ struct bridge {
 	struct settings *settings;
 	sd_event *event;
 	struct link *link;
-	struct outgoing_list *outgoing;
+	struct outgoing *outgoing;
 	struct incoming_list *incoming;
 	struct status *status;
 	uint64_t began_ns;
@@ -120,6 +120,7 @@ struct settings *settings_parse(int argc, char **argv);
 struct settings *settings_again(int argc, char **argv);
 void settings_free(struct settings *settings);
 bool settings_same_link(const struct settings *a, const struct settings *b);
+bool mapping_joins(const struct mapping *a, const struct mapping *b);
 bool mapping_same(const struct mapping *a, const struct mapping *b);
 struct mapping mapping_copy(const struct mapping *mapping);
 void mapping_free(struct mapping *mapping);

@@ -16,7 +16,10 @@
 #include "outgoing.h"
 #include "passage.h"
 
-/* One of several may be read out of turn. */
+#define HELD_NS		NS_PER_S	/* after a subscription, for what the broker has */
+#define REFUSED_NS	(10 * NS_PER_S)	/* until the broker is asked again */
+
+/* Whether lines are looked for at all. */
 static void watch(struct outgoing *outgoing, bool on)
 {
 	if (outgoing->ready)
@@ -42,14 +45,37 @@ static int on_interval(sd_event_source *source, uint64_t usec, void *arg)
 /* The next line may go, at once or when the interval is over. */
 static void go_on(struct outgoing *outgoing)
 {
-	if (!outgoing->channel || !link_connected(outgoing->bridge->link))
+	uint64_t when_ns = outgoing->next_ns;
+
+	if (when_ns < outgoing->held_ns)
+		when_ns = outgoing->held_ns;
+	if (!outgoing->channel || !link_connected(outgoing->bridge->link) ||
+	    when_ns == LASTLINE_FOREVER)
 		return;
-	if (now_ns(CLOCK_MONOTONIC) >= outgoing->next_ns) {
+	if (now_ns(CLOCK_MONOTONIC) >= when_ns) {
 		watch(outgoing, true);
 		return;
 	}
-	check_event(sd_event_source_set_time(outgoing->timer, outgoing->next_ns / 1000 + 1));
+	check_event(sd_event_source_set_time(outgoing->timer, when_ns / 1000 + 1));
 	check_event(sd_event_source_set_enabled(outgoing->timer, SD_EVENT_ONESHOT));
+}
+
+/*
+ * On a channel that is joined to a topic in both directions, what the broker has may be newer
+ * than what was here before. Until that is known, nothing goes.
+ */
+static void hold(struct outgoing *outgoing)
+{
+	const struct mappings *subscribe = &outgoing->bridge->settings->subscribe;
+	size_t i;
+
+	outgoing->held_ns = 0;
+	if (!link_has_properties(outgoing->bridge->link))
+		return;
+	for (i = 0; i < subscribe->count; i++) {
+		if (mapping_joins(&subscribe->list[i], &outgoing->mapping))
+			outgoing->held_ns = LASTLINE_FOREVER;
+	}
 }
 
 static void close_channel(struct outgoing *outgoing)
@@ -70,7 +96,7 @@ static void add_sources(struct outgoing *outgoing)
 	check_event(sd_event_add_io(event, &outgoing->ready, lastline_fd(outgoing->channel),
 				    EPOLLIN, on_line, outgoing));
 	watch(outgoing, false);
-	check_event(sd_event_add_time(event, &outgoing->timer, CLOCK_MONOTONIC, 0, 1000,
+	check_event(sd_event_add_time(event, &outgoing->timer, CLOCK_MONOTONIC, 0, 1,
 				      on_interval, outgoing));
 	check_event(sd_event_source_set_enabled(outgoing->timer, SD_EVENT_OFF));
 }
@@ -97,13 +123,13 @@ static void open_channel(struct outgoing *outgoing)
 	if (outgoing->absent)
 		complain("%s: is there now", outgoing->mapping.channel);
 	outgoing->absent = false;
-	outgoing->number = lastline_find(outgoing->mapping.channel);
 	ret = lastline_info(outgoing->channel, &info);
-	if (ret || outgoing->number < 0) {
+	if (ret) {
 		lastline_close(outgoing->channel);
 		outgoing->channel = NULL;
 		return;
 	}
+	outgoing->number = info.number;
 	outgoing->record = info.mode == LASTLINE_MODE_RECORD;
 	add_sources(outgoing);
 	go_on(outgoing);
@@ -151,12 +177,19 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 	}
 	if (link_has_properties(link))
 		journey_write(&journey, &properties);
+	outgoing->held_ns = 0;
 	outgoing->sent_ns = line->monotonic_ns;
 	outgoing->next_ns = later(now_ns(CLOCK_MONOTONIC), outgoing->mapping.interval_ns);
 	outgoing->bytes += size;
 	outgoing->sent++;
-	ret = link_publish(link, outgoing, outgoing->mapping.topic, line->data, size,
-			   outgoing->mapping.qos, properties);
+	ret = link_publish(link, outgoing, &(struct message){
+		.topic = outgoing->mapping.topic,
+		.payload = line->data,
+		.size = size,
+		.qos = outgoing->mapping.qos,
+		.properties = properties,
+		.overhead = journey_size(&journey),
+	});
 	mosquitto_property_free_all(&properties);
 	return ret;
 }
@@ -191,7 +224,7 @@ void outgoing_turn(struct outgoing *outgoing)
 	}
 	outgoing->conflated += line.missed;
 	ret = publish(outgoing, &line);
-	if (ret == MOSQ_ERR_OVERSIZE_PACKET || ret == MOSQ_ERR_PAYLOAD_SIZE)
+	if (ret == MOSQ_ERR_OVERSIZE_PACKET)
 		refuse(outgoing, "the broker takes none as large as this");
 	/* After other errors the link is about to be lost, and then the line comes again. */
 }
@@ -204,6 +237,9 @@ void outgoing_turn(struct outgoing *outgoing)
 void outgoing_confirmed(struct outgoing *outgoing, int reason)
 {
 	if (reason >= MQTT_RC_UNSPECIFIED) {
+		/* It may be of another mind later. */
+		lastline_rewind(outgoing->channel);
+		outgoing->next_ns = later(now_ns(CLOCK_MONOTONIC), REFUSED_NS);
 		refuse(outgoing, mosquitto_reason_string(reason));
 		return;
 	}
@@ -222,8 +258,70 @@ void outgoing_connected(struct bridge *bridge)
 {
 	struct outgoing *outgoing;
 
-	for (outgoing = bridge->outgoing->first; outgoing; outgoing = outgoing->next)
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		hold(outgoing);
 		go_on(outgoing);
+	}
+}
+
+/**
+ * outgoing_granted - what the broker has of a topic is on its way, or there is nothing
+ * @bridge: that subscribed
+ * @topic:  to which
+ */
+void outgoing_granted(struct bridge *bridge, const char *topic)
+{
+	struct outgoing *outgoing;
+
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		if (!outgoing->held_ns || strcmp(outgoing->mapping.topic, topic))
+			continue;
+		outgoing->held_ns = later(now_ns(CLOCK_MONOTONIC), HELD_NS);
+		go_on(outgoing);
+	}
+}
+
+/* Is the line that was held newer than what the broker has? If not it is done with. */
+static bool is_newer(struct outgoing *outgoing, const struct mosquitto_message *message,
+		     uint64_t time_ns)
+{
+	struct lastline_line line;
+	size_t size;
+
+	outgoing->held_ns = 0;
+	if (lastline_take(outgoing->channel, &line, 0))
+		return false;
+	size = payload_size(outgoing, &line);
+	if (!time_ns || line.realtime_ns <= time_ns ||
+	    (size == (size_t)message->payloadlen && !memcmp(line.data, message->payload, size)))
+		return false;
+	lastline_rewind(outgoing->channel);
+	return true;
+}
+
+/**
+ * outgoing_settles - a message came on a topic that its channel is also published to
+ * @bridge:  that got it
+ * @number:  of the channel
+ * @message: it
+ * @time_ns: when it was published first, CLOCK_REALTIME; 0: nobody knows
+ *
+ * Return: whether the channel has a newer line that waited for this, and goes now.
+ */
+bool outgoing_settles(struct bridge *bridge, int number, const struct mosquitto_message *message,
+		      uint64_t time_ns)
+{
+	struct outgoing *outgoing;
+	bool newer = false;
+
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		if (!outgoing->channel || !outgoing->held_ns || outgoing->number != number ||
+		    strcmp(outgoing->mapping.topic, message->topic))
+			continue;
+		newer |= is_newer(outgoing, message, time_ns);
+		go_on(outgoing);
+	}
+	return newer;
 }
 
 /**
@@ -236,7 +334,8 @@ void outgoing_lost(struct bridge *bridge)
 {
 	struct outgoing *outgoing;
 
-	for (outgoing = bridge->outgoing->first; outgoing; outgoing = outgoing->next) {
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		link_forget(bridge->link, outgoing);
 		if (!outgoing->channel)
 			continue;
 		watch(outgoing, false);
@@ -253,7 +352,7 @@ void outgoing_tick(struct bridge *bridge)
 {
 	struct outgoing *outgoing;
 
-	for (outgoing = bridge->outgoing->first; outgoing; outgoing = outgoing->next) {
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
 		if (!outgoing->channel)
 			open_channel(outgoing);
 	}
@@ -270,8 +369,44 @@ bool outgoing_has(const struct bridge *bridge, int number)
 {
 	const struct outgoing *outgoing;
 
-	for (outgoing = bridge->outgoing->first; outgoing; outgoing = outgoing->next) {
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
 		if (outgoing->channel && outgoing->number == number)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * outgoing_joins - is a channel published to that topic?
+ * @bridge:  by whom
+ * @mapping: which channel and topic
+ *
+ * Return: whether it is.
+ */
+bool outgoing_joins(const struct bridge *bridge, const struct mapping *mapping)
+{
+	const struct outgoing *outgoing;
+
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		if (mapping_joins(&outgoing->mapping, mapping))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * outgoing_has_name - is a channel published?
+ * @bridge:  by whom
+ * @channel: its name
+ *
+ * Return: whether it is.
+ */
+bool outgoing_has_name(const struct bridge *bridge, const char *channel)
+{
+	const struct outgoing *outgoing;
+
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
+		if (!strcmp(outgoing->mapping.channel, channel))
 			return true;
 	}
 	return false;
@@ -299,6 +434,7 @@ static struct outgoing *new(struct bridge *bridge, const struct mapping *mapping
 		give_up("out of memory");
 	outgoing->mapping = mapping_copy(mapping);
 	outgoing->bridge = bridge;
+	hold(outgoing);
 	return outgoing;
 }
 
@@ -309,10 +445,10 @@ static struct outgoing *new(struct bridge *bridge, const struct mapping *mapping
  */
 void outgoing_set(struct bridge *bridge, const struct mappings *mappings)
 {
-	struct outgoing *old = bridge->outgoing->first, *outgoing, **end;
+	struct outgoing *old = bridge->outgoing, *outgoing, **end;
 	size_t i;
 
-	end = &bridge->outgoing->first;
+	end = &bridge->outgoing;
 	for (i = 0; i < mappings->count; i++) {
 		outgoing = take_out(&old, &mappings->list[i]);
 		*end = outgoing ? outgoing : new(bridge, &mappings->list[i]);
@@ -327,29 +463,6 @@ void outgoing_set(struct bridge *bridge, const struct mappings *mappings)
 		free(outgoing);
 	}
 	outgoing_tick(bridge);
-}
-
-/**
- * outgoing_new - none yet
- *
- * Return: an empty list.
- */
-struct outgoing_list *outgoing_new(void)
-{
-	struct outgoing_list *list = calloc(1, sizeof(*list));
-
-	if (!list)
-		give_up("out of memory");
-	return list;
-}
-
-/**
- * outgoing_free - an empty list
- * @list: it
- */
-void outgoing_free(struct outgoing_list *list)
-{
-	free(list);
 }
 
 static json_t *one_json(const struct outgoing *outgoing)
@@ -377,7 +490,7 @@ json_t *outgoing_json(const struct bridge *bridge)
 	json_t *array = json_array();
 	const struct outgoing *outgoing;
 
-	for (outgoing = bridge->outgoing->first; outgoing; outgoing = outgoing->next)
+	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next)
 		json_array_append_new(array, one_json(outgoing));
 	return array;
 }

@@ -10,14 +10,14 @@
 #include "mqtt.h"
 
 /**
- * struct waiting - what the link knows of a channel
- * @entry: its place among those who wait until a line can go
- * @is:    whether it waits at all
- * @mid:   id of its message that is in flight; 0: none
+ * struct turn - what the link knows of a channel
+ * @entry:  its place among those who wait until a line can go
+ * @queued: whether it has one
+ * @mid:    id of its message that is in flight; 0: none
  */
-struct waiting {
+struct turn {
 	TAILQ_ENTRY(outgoing) entry;
-	bool is;
+	bool queued;
 	int mid;
 };
 
@@ -33,9 +33,10 @@ struct waiting {
  * @timer:       source: the interval is over
  * @next_ns:     not again before, CLOCK_MONOTONIC
  * @sent_ns:     when the line in flight was published on the channel, CLOCK_MONOTONIC
- * @waiting:     for its turn; the link's
+ * @held_ns:     not before that, CLOCK_MONOTONIC: the broker may have something newer
+ * @turn:        the link's
  * @sent:        messages given to the broker
- * @confirmed:   of these, those that it has; with QoS 0, that the kernel has
+ * @confirmed:   of these, those that it has; with QoS 0, that libmosquitto has
  * @conflated:   lines that were overwritten before
  * @refused:     lines that did not go, or that the broker would not have
  * @bytes:       of payload
@@ -55,26 +56,26 @@ struct outgoing {
 	sd_event_source *timer;
 	uint64_t next_ns;
 	uint64_t sent_ns;
-	struct waiting waiting;
+	uint64_t held_ns;
+	struct turn turn;
 	unsigned long sent, confirmed, conflated, refused, bytes;
 	uint64_t lag_ns, lag_max_ns;
 	struct seldom complaint;
 	struct outgoing *next;
 };
 
-struct outgoing_list {
-	struct outgoing *first;
-};
-
-struct outgoing_list *outgoing_new(void);
-void outgoing_free(struct outgoing_list *list);
 void outgoing_set(struct bridge *bridge, const struct mappings *mappings);
 void outgoing_tick(struct bridge *bridge);
 void outgoing_connected(struct bridge *bridge);
 void outgoing_lost(struct bridge *bridge);
 void outgoing_turn(struct outgoing *outgoing);
 void outgoing_confirmed(struct outgoing *outgoing, int reason);
+void outgoing_granted(struct bridge *bridge, const char *topic);
+bool outgoing_settles(struct bridge *bridge, int number, const struct mosquitto_message *message,
+		      uint64_t time_ns);
 bool outgoing_has(const struct bridge *bridge, int number);
+bool outgoing_joins(const struct bridge *bridge, const struct mapping *mapping);
+bool outgoing_has_name(const struct bridge *bridge, const char *channel);
 json_t *outgoing_json(const struct bridge *bridge);
 
 #endif /* LASTLINE_OUTGOING_H */

@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "journey.h"
 #include "mqtt.h"
 
 #define PORT		1883
 #define TLS_PORT	8883
 #define ID_MAX		64	/* bytes */
+#define CHANNEL_MAX	(JOURNEY_ORIGIN - ID_MAX - 2)
 /* Of --qos, where it was not said. */
 #define PUBLISH_QOS	1
 #define SUBSCRIBE_QOS	0
@@ -171,6 +173,8 @@ static void add_mapping(struct parsing *parsing, struct mappings *to, const char
 
 	if (mapping.qos < 0)
 		mapping.qos = topic_first ? SUBSCRIBE_QOS : PUBLISH_QOS;
+	if (topic_first)
+		mapping.interval_ns = 0;
 	first = strndup(text, equals - text);
 	if (!first)
 		give_up("out of memory");
@@ -191,6 +195,10 @@ static void add_publish(struct parsing *parsing, const char *text)
 	if (!equals)
 		usage_error(&mqtt_command, "--publish wants CHANNEL=TOPIC, not %s", text);
 	check_topic(equals + 1, mosquitto_pub_topic_check, "only --subscribe has wildcards");
+	/* It is part of the origin. */
+	if (mosquitto_validate_utf8(text, equals - text) || equals - text > CHANNEL_MAX)
+		usage_error(&mqtt_command, "a channel is called by at most %d bytes of UTF-8",
+			    CHANNEL_MAX);
 	add_mapping(parsing, &parsing->settings->publish, text, equals, false);
 }
 
@@ -215,6 +223,19 @@ static void add_subscribe(struct parsing *parsing, const char *text)
 
 static void parse_words(struct parsing *parsing, int argc, char **argv);
 
+/* These do something else than to run a bridge. */
+static bool is_no_setting(const char *name)
+{
+	static const char *const names[] = { "help", "json", "status", "version" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
 /* name value */
 static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 {
@@ -222,11 +243,13 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 	int argc = 2;
 
 	explain_in(file_name, number);
-	line += strspn(line, " \t");
+	line += strspn(line, " \t\r");
 	if (!*line || *line == '#')
 		return;
 	for (value = line + strlen(line); isspace((unsigned char)value[-1]); )
 		*--value = '\0';
+	if (is_no_setting(line))
+		usage_error(&mqtt_command, "%s stands on the command line", line);
 	value = line + strcspn(line, " \t");
 	if (*value) {
 		*value++ = '\0';
@@ -470,6 +493,18 @@ void mapping_free(struct mapping *mapping)
 }
 
 /**
+ * mapping_joins - do two join the same channel and topic?
+ * @a: one
+ * @b: another one
+ *
+ * Return: whether they do, in any direction.
+ */
+bool mapping_joins(const struct mapping *a, const struct mapping *b)
+{
+	return !strcmp(a->channel, b->channel) && !strcmp(a->topic, b->topic);
+}
+
+/**
  * mapping_same - do two ask for the same?
  * @a: one
  * @b: another one
@@ -478,8 +513,7 @@ void mapping_free(struct mapping *mapping)
  */
 bool mapping_same(const struct mapping *a, const struct mapping *b)
 {
-	return !strcmp(a->channel, b->channel) && !strcmp(a->topic, b->topic) &&
-	       a->interval_ns == b->interval_ns && a->qos == b->qos;
+	return mapping_joins(a, b) && a->interval_ns == b->interval_ns && a->qos == b->qos;
 }
 
 static bool same_text(const char *a, const char *b)

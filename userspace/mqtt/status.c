@@ -127,15 +127,17 @@ static void hand_over(int socket, int file)
 static int take_over(int socket)
 {
 	union handover handover = {};
+	const struct timeval patience = { .tv_sec = 10 };
 	struct iovec byte = { &(char){ 0 }, 1 };
 	struct msghdr message = handover_message(&handover, &byte);
 	struct cmsghdr *header;
 	int file;
 
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1)
 		return -1;
 	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS)
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return -1;
 	memcpy(&file, CMSG_DATA(header), sizeof(file));
 	return file;
@@ -158,21 +160,25 @@ static int on_question(sd_event_source *source, int fd, uint32_t events, void *a
 	return 0;
 }
 
-/* A socket that nobody listens at was left by one that was killed. */
+/* A socket that nobody listens at was left by one that was killed. What fails is said. */
 static int listen_at(const struct sockaddr_un *address)
 {
 	const struct sockaddr *generic = (const struct sockaddr *)address;
 	int fd = new_socket(), asking = new_socket();
 
-	if (connects(asking, address))
-		give_up("a bridge with the id %s runs already; give this one another --id",
-			strrchr(address->sun_path, '/') + 1);
+	if (connects(asking, address)) {
+		complain("a bridge with the id %s runs already; give this one another --id",
+			 strrchr(address->sun_path, '/') + 1);
+		close(asking);
+		close(fd);
+		return -EADDRINUSE;
+	}
 	close(asking);
 	unlink(address->sun_path);
 	if (bind(fd, generic, sizeof(*address)) || listen(fd, SOMAXCONN)) {
 		complain("no --status from here: %s: %s", address->sun_path, strerror(errno));
 		close(fd);
-		return -1;
+		return -EIO;
 	}
 	return fd;
 }
@@ -180,10 +186,12 @@ static int listen_at(const struct sockaddr_un *address)
 /**
  * status_serve - answer who asks for the metrics
  * @bridge: whose
+ * @first:  when it begins; then it is the end if there is another one of that id, for the two
+ *          would take the connection from each other all the time
  *
  * Return: who answers; NULL if that is not possible, which was said then.
  */
-struct status *status_serve(struct bridge *bridge)
+struct status *status_serve(struct bridge *bridge, bool first)
 {
 	const char *directory = runtime_directory();
 	struct status *status = calloc(1, sizeof(*status));
@@ -201,6 +209,8 @@ struct status *status_serve(struct bridge *bridge)
 	snprintf(path, sizeof(path), "%s" DIRECTORY, directory);
 	mkdir(path, 0755);
 	fd = listen_at(&status->address);
+	if (fd == -EADDRINUSE && first)
+		exit(STATUS_FAILED);
 	if (fd < 0) {
 		free(status);
 		return NULL;

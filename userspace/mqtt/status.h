@@ -5,7 +5,7 @@
 
 #include "mqtt.h"
 
-struct status *status_serve(struct bridge *bridge);
+struct status *status_serve(struct bridge *bridge, bool first);
 void status_end(struct status *status);
 int status_print(const struct settings *settings);
 
