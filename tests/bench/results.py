@@ -100,3 +100,55 @@ def scaled(results, measure, method, cpus):
 def raw_scaled(results, measure, method, cpus):
     one, many = results.get(measure, method, 1), results.get(measure, method, cpus)
     return many / one if one and many else None
+
+
+class Table:
+    def __init__(self, title, *columns):
+        self.title = title
+        self.columns = columns
+        self.rows = []
+        self.notes = []
+
+    def row(self, *cells):
+        """A row with no figure at all says nothing."""
+        if any(cell is not None for cell in cells[1:]):
+            self.rows.append([show(cell) for cell in cells])
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def text(self):
+        lines = [self.columns] + self.rows
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        out = [self.title]
+        for number, line in enumerate(lines):
+            cells = [cell.ljust(width) if i == 0 else cell.rjust(width)
+                     for i, (cell, width) in enumerate(zip(line, widths))]
+            out.append("  " + "  ".join(cells).rstrip())
+            if number == 0:
+                out.append("  " + "-" * (sum(widths) + 2 * len(widths) - 2))
+        return "\n".join(out + ["  " + note for note in self.notes])
+
+    def markdown(self):
+        out = [f"### {self.title}", "", "| " + " | ".join(self.columns) + " |",
+               "| --- |" + " ---: |" * (len(self.columns) - 1)]
+        out += ["| " + " | ".join(row) + " |" for row in self.rows]
+        for note in self.notes:
+            out += ["", note]
+        return "\n".join(out)
+
+
+def show(cell):
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{cell:.2f}" if abs(cell) < 10 and cell % 1 else f"{cell:.0f}"
+    return str(cell)
+
+
+def ratio(value, base):
+    return f"{value / base:.2f}" if value is not None and base else None
+
+
+def whole(value):
+    return round(value) if value is not None else None
