@@ -210,13 +210,21 @@ stage_robot()
 		ln -s /usr/lib/systemd/system/lastline.service "$etc/$wants"
 }
 
+# A machine's shell that runs tests one after another.
+# shellcheck disable=SC2016 # that shell does
+in_turn=(sh -c 'status=0; for test; do "$test" || status=1; done; exit $status' sh)
+
 # debian_tests TEST...: of tests/userspace, one after another
 debian_tests()
 {
-	# shellcheck disable=SC2016 # the machine's shell does
-	in_debian -- sh -c \
-		'status=0; for test; do "/tests/userspace/$test" || status=1; done; exit $status' \
-		sh "$@"
+	in_debian -- "${in_turn[@]}" "${@/#//tests/userspace/}"
+}
+
+# mqtt_tests TEST...: of tests/mqtt, with Debian's broker, between networks of one machine
+mqtt_tests()
+{
+	in_debian --driver veth --driver sch_netem --driver sch_tbf \
+		--add "$top/tests/mqtt:/tests/mqtt" -- "${in_turn[@]}" "${@/#//tests/mqtt/}"
 }
 
 # The library's tests, with the library in them and with the one that is installed.

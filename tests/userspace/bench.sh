@@ -26,7 +26,7 @@ table()
 }
 test_that "it measures on a channel of its own, prints a table, and removes the channel" table
 
-json()
+is_json()
 {
 	needs python3
 	bench --json >"$tmp/out" || fail "it fails"
@@ -49,7 +49,7 @@ json()
 		assert it["rounds"] >= 3 and it["line_bytes"] == 64, it
 	END
 }
-test_that "--json is JSON whose figures and ratios fit together" json
+test_that "--json is JSON whose figures and ratios fit together" is_json
 
 on_channel()
 {

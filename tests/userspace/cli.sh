@@ -24,15 +24,7 @@ put_back()
 generation() { cat "/sys/class/lastline/lastline$engine/generation"; }
 readers() { cat "/sys/class/lastline/lastline$engine/readers"; }
 there_are_readers() { [ "$(readers)" = "$1" ]; }
-has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
-has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
 lines_in() { wc -l <"$1"; }
-
-# json EXPRESSION: of what is read, as the variable "it"
-json()
-{
-	python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"
-}
 
 #
 # The whole

@@ -19,6 +19,15 @@ wants()
 	fi
 }
 
+has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
+has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
+
+# json EXPRESSION: of what is read, as the variable "it"
+json()
+{
+	python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"
+}
+
 # The module, and of the channels only the nameless ones.
 put_channels_back()
 {
