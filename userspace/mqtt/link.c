@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -198,12 +199,26 @@ static void fail(struct link *link, int error)
 	drop(link, why);
 }
 
+/* All that libmosquitto checks itself is the host's name, and it does not say that it did. */
+static const char *certificate_problem(struct mosquitto *mosq)
+{
+	const SSL *ssl = mosquitto_ssl_get(mosq);
+	long error = ssl ? SSL_get_verify_result(ssl) : X509_V_ERR_UNSPECIFIED;
+
+	return error == X509_V_ERR_UNSPECIFIED ? "it is another host's" :
+		X509_verify_cert_error_string(error);
+}
+
 static void on_log(struct mosquitto *mosq, void *arg, int level, const char *text)
 {
 	struct link *link = arg;
 
-	/* The first is the most exact one. */
-	if (level == MOSQ_LOG_ERR && !*link->problem)
+	if (level != MOSQ_LOG_ERR)
+		return;
+	if (strstr(text, "certificate verify failed"))
+		snprintf(link->problem, sizeof(link->problem), "the broker's certificate: %s",
+			 certificate_problem(mosq));
+	else if (!*link->problem)
 		snprintf(link->problem, sizeof(link->problem), "%s", text);
 }
 
