@@ -62,6 +62,10 @@ completes()
 	becomes "lastline pub --every 1s engine -- cat /etc/hostn" \
 		"lastline pub --every 1s engine -- cat /etc/hostname"
 	becomes "lastline get /dev/lastline-con" "lastline get /dev/lastline-control"
+	becomes "lastline-mqtt --statu" "lastline-mqtt --status "
+	becomes "lastline-mqtt --publish en" "lastline-mqtt --publish engine="
+	becomes "lastline-mqtt -s robot/engine=en" "lastline-mqtt -s robot/engine=engine "
+	becomes "lastline-mqtt --ca-file /etc/hostn" "lastline-mqtt --ca-file /etc/hostname "
 	# Two that begin so are both shown.
 	lastline add exhaust >/dev/null
 	terminal send-keys -l "lastline remove e"
@@ -81,9 +85,9 @@ offered()
 {
 	# shellcheck disable=SC2016 # that shell does
 	bash --norc -c '
-		. /usr/share/bash-completion/completions/lastline
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-		_lastline
+		. "/usr/share/bash-completion/completions/$1"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$* COMP_POINT=${#COMP_LINE}
+		"_${1//-/_}"
 		echo "${COMPREPLY[*]}"' bash "$@"
 }
 
@@ -93,20 +97,31 @@ by_function()
 	expect "engine" "$(offered lastline get en)" "what is offered"
 	expect "" "$(offered lastline watch --count '')" "what is offered for a number"
 	expect "" "$(offered lastline watch -c '')" "what is offered for a number"
+	expect "engine=" "$(offered lastline-mqtt --publish en)" "what is offered to publish"
+	expect "" "$(offered lastline-mqtt --user '')" "what is offered for a name"
+	expect "" "$(offered lastline-mqtt -b '')" "what is offered for a URL"
 }
 test_that "plain bash needs nothing but the file" by_function
 
+# zsh_knows COMMAND [WORD]: the options that its --help has
+zsh_knows()
+{
+	local option
+
+	for option in $("$@" --help | grep -oE -- '--[a-z-]+'); do
+		grep -qE -- "$option([^a-z-]|$)" "/usr/share/zsh/vendor-completions/_$1" ||
+			fail "zsh does not know $* $option"
+	done
+}
+
 options_are_known()
 {
-	local command option
+	local command
 
 	for command in $(lastline --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-		for option in $(lastline "$command" --help | grep -oE '^  -[A-Za-z], --[a-z-]+' |
-			grep -oE -- '--[a-z-]+'); do
-			grep -qF -- "$option" /usr/share/zsh/vendor-completions/_lastline ||
-				fail "zsh does not know $command $option"
-		done
+		zsh_knows lastline "$command"
 	done
+	zsh_knows lastline-mqtt
 }
 test_that "zsh knows each option of each command" options_are_known
 
