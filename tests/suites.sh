@@ -185,7 +185,7 @@ stage_userspace()
 	release=$(cat "$build/kernel-release") &&
 		rm -rf "$stage" &&
 		# Debian's zsh looks in site-functions only below /usr/local.
-		make -s -C "$top" install DESTDIR="$stage" prefix=/usr \
+		make -s -C "$top" install DESTDIR="$stage" prefix=/usr MQTT=yes \
 			zshdir=/usr/share/zsh/vendor-completions \
 			KDIR="/usr/src/linux-headers-$release" &&
 		# Of the kernel's own modules there is none in the machine.
@@ -387,7 +387,7 @@ get_architecture()
 builds_across()
 {
 	local gcc="${cross}gcc --sysroot=$sysroot"
-	local own=(BUILD="$build/$arch" CC="$gcc" AR="${cross}ar")
+	local own=(BUILD="$build/$arch" CC="$gcc" AR="${cross}ar" MQTT=yes)
 	# shellcheck source=tests/checks.sh
 	. "$top/tests/checks.sh"
 
