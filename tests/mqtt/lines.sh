@@ -454,32 +454,4 @@ tells_systemd()
 unit_says() { [[ $(systemctl show -P StatusText "$1") == *"$2"* ]]; }
 test_that "systemd is told that it is ready, and whether it is connected" tells_systemd
 
-# Its network is the machine's own.
-as_service()
-{
-	local here=127.0.0.1
-
-	add a
-	mosquitto -p 1885 >"$tmp/broker.log" 2>&1 &
-	printf '%s\n' "broker mqtt://$here:1885" "id service" "publish a=t/a" >/etc/lastline-mqtt.conf
-	systemctl start lastline-mqtt || fail "$(systemctl status lastline-mqtt)"
-	await unit_says lastline-mqtt "is connected"
-	lastline pub a x=1
-	expect x=1 "$(mosquitto_sub -h $here -p 1885 -t t/a -C 1)" "the line"
-	echo "publish a=t/b" >>/etc/lastline-mqtt.conf
-	systemctl reload lastline-mqtt || fail "it does not reload"
-	expect x=1 "$(mosquitto_sub -h $here -p 1885 -t t/b -C 1)" "the line"
-	systemctl stop lastline-mqtt
-	expect success "$(systemctl show -P Result lastline-mqtt)" "the result"
-	expect offline "$(mosquitto_sub -h $here -p 1885 -t lastline-mqtt/service -C 1)" "the state"
-}
-test_that "the service bridges what /etc/lastline-mqtt.conf says" as_service
-
-put_units_back()
-{
-	systemctl --quiet stop lastline-mqtt 'rig-*'
-	put_channels_back
-}
-
-after=put_units_back
 run_all
