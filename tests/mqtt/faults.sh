@@ -340,7 +340,8 @@ slow_subscriber()
 	start_bridge far --max-lag 2s --subscribe t/a=b
 	lastline pub a before
 	await newest_is b before
-	hamper far tbf rate 100kbit burst 2kb latency 1s
+	# Less than the slowest machine sends.
+	hamper far tbf rate 20kbit burst 2kb latency 1s
 	flood a
 	await reconnected far
 	stop_flood a
