@@ -31,12 +31,8 @@ json()
 # The module, and of the channels only the nameless ones.
 put_channels_back()
 {
-	local channel
-
 	[ -d /sys/class/lastline ] || modprobe lastline
-	for channel in $(lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }'); do
-		lastline remove "$channel"
-	done
+	lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }' | xargs -r lastline remove
 } >/dev/null 2>&1
 
 # Its server would inherit what a test has open.
