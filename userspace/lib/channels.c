@@ -131,23 +131,6 @@ int lastline_list(int **numbers)
 	return *numbers ? count : -ENOMEM;
 }
 
-/* No links of udev's, which need not be there. */
-static int find_name(const char *which)
-{
-	char name[LASTLINE_NAME_MAX];
-	int *numbers, count, i, found = -ENODEV;
-
-	count = lastline_list(&numbers);
-	if (count < 0)
-		return count;
-	for (i = 0; i < count; i++) {
-		if (!attribute(numbers[i], "name", name, sizeof(name)) && !strcmp(name, which))
-			found = numbers[i];
-	}
-	free(numbers);
-	return found;
-}
-
 /* Of a character device of ours. */
 static int find_path(const char *path)
 {
@@ -169,6 +152,38 @@ static int find_path(const char *path)
 	slash = strrchr(target, '/');
 	number = slash ? number_in(slash + 1) : -1;
 	return number < 0 ? -ENOTTY : number;
+}
+
+static bool has_name(int number, const char *which)
+{
+	char name[LASTLINE_NAME_MAX];
+
+	return !attribute(number, "name", name, sizeof(name)) && !strcmp(name, which);
+}
+
+/*
+ * By udev's link, which need not be there, nor be right for a moment; else all channels have
+ * to be asked, which among a thousand takes long.
+ */
+static int find_name(const char *which)
+{
+	char path[sizeof("/dev/lastline/") + LASTLINE_NAME_MAX];
+	int *numbers, count, i, found;
+
+	snprintf(path, sizeof(path), "/dev/lastline/%s", which);
+	found = find_path(path);
+	if (found >= 0 && has_name(found, which))
+		return found;
+	count = lastline_list(&numbers);
+	if (count < 0)
+		return count;
+	found = -ENODEV;
+	for (i = 0; i < count; i++) {
+		if (has_name(numbers[i], which))
+			found = numbers[i];
+	}
+	free(numbers);
+	return found;
 }
 
 int lastline_find(const char *which)

@@ -176,6 +176,21 @@ static int make_channel(const char *name)
 	return lastline_add(&add);
 }
 
+/* To look for the name of one that is not there takes longer than to make it. */
+static int open_or_make(struct lastline **channel, const char *name)
+{
+	char which[16];
+	int made, ret;
+
+	made = make_channel(name);
+	if (made >= 0) {
+		snprintf(which, sizeof(which), "%d", made);
+		return lastline_open(channel, which, O_WRONLY);
+	}
+	ret = lastline_open(channel, name, O_WRONLY);
+	return ret == -ENODEV ? made : ret;
+}
+
 /* Said once, until it was there again. */
 static void say_absent(struct incoming *incoming, int error)
 {
@@ -212,12 +227,10 @@ static bool open_channel(struct incoming *incoming)
 
 	if (incoming->channel)
 		return true;
-	ret = lastline_open(&incoming->channel, name, O_WRONLY);
-	if (ret == -ENODEV && incoming->parent) {
-		ret = make_channel(name);
-		if (ret >= 0)
-			ret = lastline_open(&incoming->channel, name, O_WRONLY);
-	}
+	if (incoming->parent)
+		ret = open_or_make(&incoming->channel, name);
+	else
+		ret = lastline_open(&incoming->channel, name, O_WRONLY);
 	if (!ret)
 		ret = look_at(incoming);
 	if (ret) {
