@@ -206,6 +206,32 @@ confirmed_all()
 }
 test_that "after kill -9 of the subscribing bridge the newest line arrives" subscriber_killed
 
+# What it has of the time before is older than what the broker has, and what is written while
+# it is gone is newer.
+back_both_ways()
+{
+	local near=(--publish a=t --subscribe t=a)
+
+	add a b
+	start_broker
+	start_bridge near "${near[@]}"
+	start_bridge far --publish b=t --subscribe t=b
+	lastline pub a old
+	await newest_is b old
+	end KILL "${bridge[near]}"
+	lastline pub b newer
+	await figure_is far publish confirmed 1
+	start_bridge near "${near[@]}"
+	await newest_is a newer
+	expect newer "$(foreign sub -t t -C 1)" "what the broker has"
+	end KILL "${bridge[near]}"
+	lastline pub a newest
+	start_bridge near "${near[@]}"
+	await newest_is b newest
+	expect newest "$(lastline get a)" "the line"
+}
+test_that "where both directions are joined, who comes back undoes nothing that is newer" back_both_ways
+
 writer_killed()
 {
 	local writer
