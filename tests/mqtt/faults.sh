@@ -60,6 +60,15 @@ ends_well()
 	only_the_newest b1 stale
 }
 
+# Where the connection stays, and with QoS 0 the kernel may have taken one line more.
+ends_well_with_qos_1()
+{
+	arrives newest
+	pub after
+	arrives after
+	only_the_newest b1 stale
+}
+
 # only_the_newest CHANNEL WORD: no line with that word came, and none came twice
 only_the_newest()
 {
@@ -114,10 +123,7 @@ broker_silent()
 	await disconnected near
 	pub_many
 	kill -CONT "$broker"
-	arrives newest
-	pub after
-	arrives after
-	only_the_newest b1 stale
+	ends_well_with_qos_1
 }
 test_that "a broker that is silent counts as gone, and gets the newest line when it is back" broker_silent
 
@@ -158,7 +164,7 @@ lost_for_a_while()
 	on_its_way
 	pub_many
 	mend_link near
-	ends_well
+	ends_well_with_qos_1
 }
 test_that "while packets are lost, one line is on its way and the newest follows" lost_for_a_while
 
