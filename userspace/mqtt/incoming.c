@@ -511,7 +511,8 @@ static void subscribe(struct bridge *bridge, struct incoming *incoming)
 	int ret;
 
 	incoming->again = false;
-	if (!link_has_properties(bridge->link) && outgoing_joins(bridge, &incoming->mapping)) {
+	if (!link_has_properties(bridge->link) &&
+	    mappings_join(&bridge->settings->publish, &incoming->mapping)) {
 		complain("%s: with MQTT 3.1.1, not joined to %s in both directions",
 			 incoming->mapping.channel, incoming->mapping.topic);
 		return;

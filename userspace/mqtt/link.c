@@ -650,17 +650,6 @@ bool link_has_properties(const struct link *link)
 }
 
 /**
- * link_since - when was it connected?
- * @link: it
- *
- * Return: CLOCK_MONOTONIC.
- */
-uint64_t link_since(const struct link *link)
-{
-	return link->since_ns;
-}
-
-/**
  * link_reconnects - how often was it connected anew?
  * @link: it
  *

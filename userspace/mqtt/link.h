@@ -32,7 +32,6 @@ void link_free(struct link *link);
 
 bool link_connected(const struct link *link);
 bool link_has_properties(const struct link *link);
-uint64_t link_since(const struct link *link);
 unsigned long link_reconnects(const struct link *link);
 
 void link_want(struct link *link, struct outgoing *outgoing);

@@ -120,7 +120,7 @@ struct settings *settings_parse(int argc, char **argv);
 struct settings *settings_again(int argc, char **argv);
 void settings_free(struct settings *settings);
 bool settings_same_link(const struct settings *a, const struct settings *b);
-bool mapping_joins(const struct mapping *a, const struct mapping *b);
+bool mappings_join(const struct mappings *mappings, const struct mapping *mapping);
 bool mapping_same(const struct mapping *a, const struct mapping *b);
 struct mapping mapping_copy(const struct mapping *mapping);
 void mapping_free(struct mapping *mapping);

@@ -66,16 +66,12 @@ static void go_on(struct outgoing *outgoing)
  */
 static void hold(struct outgoing *outgoing)
 {
-	const struct mappings *subscribe = &outgoing->bridge->settings->subscribe;
-	size_t i;
+	const struct bridge *bridge = outgoing->bridge;
 
 	outgoing->held_ns = 0;
-	if (!link_has_properties(outgoing->bridge->link))
-		return;
-	for (i = 0; i < subscribe->count; i++) {
-		if (mapping_joins(&subscribe->list[i], &outgoing->mapping))
-			outgoing->held_ns = LASTLINE_FOREVER;
-	}
+	if (link_has_properties(bridge->link) &&
+	    mappings_join(&bridge->settings->subscribe, &outgoing->mapping))
+		outgoing->held_ns = LASTLINE_FOREVER;
 }
 
 static void close_channel(struct outgoing *outgoing)
@@ -371,24 +367,6 @@ bool outgoing_has(const struct bridge *bridge, int number)
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
 		if (outgoing->channel && outgoing->number == number)
-			return true;
-	}
-	return false;
-}
-
-/**
- * outgoing_joins - is a channel published to that topic?
- * @bridge:  by whom
- * @mapping: which channel and topic
- *
- * Return: whether it is.
- */
-bool outgoing_joins(const struct bridge *bridge, const struct mapping *mapping)
-{
-	const struct outgoing *outgoing;
-
-	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
-		if (mapping_joins(&outgoing->mapping, mapping))
 			return true;
 	}
 	return false;

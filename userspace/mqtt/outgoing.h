@@ -74,7 +74,6 @@ void outgoing_granted(struct bridge *bridge, const char *topic);
 bool outgoing_settles(struct bridge *bridge, int number, const struct mosquitto_message *message,
 		      uint64_t time_ns);
 bool outgoing_has(const struct bridge *bridge, int number);
-bool outgoing_joins(const struct bridge *bridge, const struct mapping *mapping);
 bool outgoing_has_name(const struct bridge *bridge, const char *channel);
 json_t *outgoing_json(const struct bridge *bridge);
 

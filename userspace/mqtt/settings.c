@@ -492,16 +492,28 @@ void mapping_free(struct mapping *mapping)
 	free(mapping->topic);
 }
 
-/**
- * mapping_joins - do two join the same channel and topic?
- * @a: one
- * @b: another one
- *
- * Return: whether they do, in any direction.
- */
-bool mapping_joins(const struct mapping *a, const struct mapping *b)
+/* The same channel and topic? */
+static bool joins_same(const struct mapping *a, const struct mapping *b)
 {
 	return !strcmp(a->channel, b->channel) && !strcmp(a->topic, b->topic);
+}
+
+/**
+ * mappings_join - is there one of a channel and a topic?
+ * @mappings: of all these
+ * @mapping:  has the channel and the topic
+ *
+ * Return: whether there is.
+ */
+bool mappings_join(const struct mappings *mappings, const struct mapping *mapping)
+{
+	size_t i;
+
+	for (i = 0; i < mappings->count; i++) {
+		if (joins_same(&mappings->list[i], mapping))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -513,7 +525,7 @@ bool mapping_joins(const struct mapping *a, const struct mapping *b)
  */
 bool mapping_same(const struct mapping *a, const struct mapping *b)
 {
-	return mapping_joins(a, b) && a->interval_ns == b->interval_ns && a->qos == b->qos;
+	return joins_same(a, b) && a->interval_ns == b->interval_ns && a->qos == b->qos;
 }
 
 static bool same_text(const char *a, const char *b)
