@@ -19,6 +19,8 @@ RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generat
 VERSION := $(shell packaging/version)
 
 export BUILD prefix DESTDIR
+# Directories of tests are read by suites that run beside others.
+export PYTHONDONTWRITEBYTECODE := 1
 
 # Let the system know of what is new, as far as it has these.
 settle = ldconfig; \

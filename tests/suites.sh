@@ -192,6 +192,13 @@ stage_userspace()
 		depmod -b "$stage" "$release" 2>/dev/null
 }
 
+# The library's tests and the examples; once, before the suites that take them, of which two
+# run at a time.
+build_library_tests()
+{
+	make -s -C "$top/tests/userspace"
+}
+
 # in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
 in_debian()
 {
@@ -230,18 +237,15 @@ mqtt_tests()
 # The library's tests, with the library in them and with the one that is installed.
 library_tests()
 {
-	make -s -C "$top/tests/userspace" "$build/userspace-tests/lib_test" \
-		"$build/userspace-tests/lib_test_shared" &&
-		in_debian --add "$build/userspace-tests:/tests/library" -- \
-			sh -c '/tests/library/lib_test && /tests/library/lib_test_shared'
+	in_debian --add "$build/userspace-tests:/tests/library" -- \
+		sh -c '/tests/library/lib_test && /tests/library/lib_test_shared'
 }
 
 # An error or a leak fails the test that it is in.
 valgrind_tests()
 {
-	make -s -C "$top/tests/userspace" "$build/userspace-tests/lib_test_shared" &&
-		in_debian --add "$build/userspace-tests:/tests/library" -- \
-			/tests/userspace/valgrind.sh /tests/library/lib_test_shared
+	in_debian --add "$build/userspace-tests:/tests/library" -- \
+		/tests/userspace/valgrind.sh /tests/library/lib_test_shared
 }
 
 # The programs of userspace/examples/lib, in a machine without libraries.
@@ -249,11 +253,10 @@ example_tests()
 {
 	local here=tests/userspace
 
-	make -s -C "$top/$here" &&
-		"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
-			--add "$build/userspace-tests/examples:/$here/examples" \
-			--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" -- \
-			"/$here/examples.sh"
+	"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
+		--add "$build/userspace-tests/examples:/$here/examples" \
+		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" -- \
+		"/$here/examples.sh"
 }
 
 # With two kernels, and where only what is signed is loaded.
