@@ -52,8 +52,7 @@ static void set_name(struct lastline_add *add, const char *name)
 {
 	if (!*name || strlen(name) >= sizeof(add->name))
 		usage_error(&add_command, "a name has 1 to %zu bytes", sizeof(add->name) - 1);
-	if (!name[strspn(name, "0123456789")] ||
-	    (!strncmp(name, "lastline", 8) && name[8] && !name[8 + strspn(name + 8, "0123456789")]))
+	if (names_number(name))
 		usage_error(&add_command, "%s would be taken for a number", name);
 	strcpy(add->name, name);
 }
@@ -99,12 +98,7 @@ static const struct option add_options[] = {
 /* What the words ask for; the file or directory of --from, too, if @from is not NULL. */
 static struct lastline_add parse_words(int argc, char **argv, const char **from)
 {
-	const struct group *group = getgrnam(CHANNEL_GROUP);
-	struct lastline_add add = {
-		.number = -1,
-		.permissions = 0660,
-		.gid = group ? group->gr_gid : 0,
-	};
+	struct lastline_add add = new_channel();
 	int option;
 
 	optind = 0;	/* begin anew */

@@ -12,8 +12,6 @@
 #include "deadline.h"
 #include "lastline.h"
 
-#define CHANNEL_GROUP		"lastline"	/* to which channels belong, where there is one */
-
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
 /* Exit statuses; lastline(1) has them. */
@@ -62,6 +60,10 @@ struct lastline *open_or_explain(const char *which, int flags);
 uint64_t parse_duration(const struct command *command, const char *text);
 unsigned long parse_number(const struct command *command, const char *text, unsigned long max);
 uint64_t parse_rate(const struct command *command, const char *text);
+
+/* new_channel.c */
+struct lastline_add new_channel(void);
+bool names_number(const char *name);
 
 /* print.c */
 void print_bytes(const char *data, size_t size);

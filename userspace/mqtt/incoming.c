@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <search.h>
 #include <stdlib.h>
@@ -165,12 +164,7 @@ static void refuse(struct incoming *incoming, const char *why)
 /* For a topic that appeared. */
 static int make_channel(const char *name)
 {
-	const struct group *group = getgrnam(CHANNEL_GROUP);
-	struct lastline_add add = {
-		.number = -1,
-		.permissions = 0660,
-		.gid = group ? group->gr_gid : 0,
-	};
+	struct lastline_add add = new_channel();
 
 	strcpy(add.name, name);
 	return lastline_add(&add);
@@ -398,15 +392,11 @@ static void matched(char *name, size_t size, const char *pattern, const char *to
 /* As lastline_add() takes them, and no numbers: these would be other channels. */
 static bool is_name(const char *name)
 {
-	static const char digits[] = "0123456789", letters[] =
+	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-	if (!*name || strlen(name) >= LASTLINE_NAME_MAX || !strcmp(name, ".") ||
-	    !strcmp(name, "..") || !name[strspn(name, digits)])
-		return false;
-	if (!strncmp(name, "lastline", 8) && !name[8 + strspn(name + 8, digits)])
-		return false;
-	return !name[strspn(name, letters)];
+	return *name && strlen(name) < LASTLINE_NAME_MAX && strcmp(name, ".") &&
+	       strcmp(name, "..") && !names_number(name) && !name[strspn(name, letters)];
 }
 
 static bool is_taken(const struct incoming_list *list, const char *name)
