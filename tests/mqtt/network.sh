@@ -155,7 +155,6 @@ disconnected() { [[ $(state "$1") == *"next attempt"* ]]; }
 # info CHANNEL KEY
 info() { lastline info --json "$1" | values "$2"; }
 generation() { info "$1" generation; }
-newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 
 # add CHANNEL...
 add()

@@ -15,8 +15,6 @@ port=1884	# Debian's own broker may have the usual one
 drop_in=/run/systemd/system/$unit.service.d
 useradd --groups lastline member
 useradd stranger
-# As Debian's installer does.
-grep -qw localhost /etc/hosts 2>/dev/null || echo "127.0.0.1 localhost" >>/etc/hosts
 
 # broker [LINE]...: with these in its configuration
 broker()
@@ -38,7 +36,6 @@ start()
 status() { lastline-mqtt --status --id robot "$@"; }
 connected() { status --json 2>/dev/null | grep -q '"connected": true'; }
 main_pid() { systemctl show -P MainPID "$unit"; }
-newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 said() { journalctl -b -u "$unit" | grep -qF "$1"; }
 foreign() { "mosquitto_$1" -p "$port" "${@:2}"; }
 retained() { foreign sub -t "$1" -C 1 -W 60; }

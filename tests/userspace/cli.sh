@@ -482,12 +482,12 @@ publishes_input()
 	lastline pub engine <"$tmp/typed" &
 	exec 5>"$tmp/typed"
 	echo first >&5
-	await newest_is first
+	await newest_is engine first
 	printf new >&5
 	sleep 0.2
 	expect first "$(lastline get engine)" "the line while the next is begun"
 	echo er >&5
-	await newest_is newer
+	await newest_is engine newer
 	seq 1 300000 | lastline pub engine || fail "pub fails with much input"
 	expect 300000 "$(lastline get engine)" "the last line"
 }
@@ -505,7 +505,7 @@ too_long_input()
 	await has_word "$tmp/err" "too long"
 	fails_with 3 "nothing is published" lastline get engine
 	echo next >&5
-	await newest_is next
+	await newest_is engine next
 	exec 5>&-
 	wait $! && fail "pub ends with status 0"
 	expect next "$(lastline get engine)" "the line at the end"
@@ -526,7 +526,6 @@ pub_removed()
 }
 test_that "pub ends with status 1 when the channel is removed" pub_removed
 
-newest_is() { [ "$(lastline get engine 2>/dev/null)" = "$1" ]; }
 test_that "pub publishes each line of its input as it comes" publishes_input
 
 publishes_records()

@@ -22,6 +22,8 @@ wants()
 has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
 has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
 
+newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
+
 # json EXPRESSION: of what is read, as the variable "it"
 json()
 {

@@ -5,8 +5,8 @@
 # what the system makes of that, before anybody has typed anything.
 set -u
 
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
 
 if [ ! -d /run/systemd/system ] || [ ! -e /etc/lastline.d/robot.conf ]; then
 	echo "TAP version 13"
@@ -15,8 +15,6 @@ if [ ! -d /run/systemd/system ] || [ ! -e /etc/lastline.d/robot.conf ]; then
 fi
 useradd --groups lastline member
 units=/run/systemd/system
-
-newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 
 loaded()
 {
