@@ -202,7 +202,7 @@ build_library_tests()
 # in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
 in_debian()
 {
-	"$top/tests/vm/run" --debian --no-module --timeout 1800 --add "$build/vm/installed:/" \
+	"$top/tests/vm/run" --debian --no-module --timeout 3600 --add "$build/vm/installed:/" \
 		--add "$top/tests/userspace:/tests/userspace" \
 		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" "$@"
 }
@@ -296,7 +296,7 @@ on_kernel()
 	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y KCOV_INSTRUMENT=y)
 	"$top/tests/vm/kernel" "$name" >/dev/null && "${make[@]}" KDIR="$dir" || return 1
 	module=$build/$(cat "$dir/include/config/kernel.release")/lastline.ko
-	machine=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 1800)
+	machine=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 3600)
 	case $name in
 	kasan)
 		coverage=$build/coverage/$(key "${sources[@]}")

@@ -223,7 +223,7 @@ TEST_F(control, nobody_else_may_do_anything)
 }
 
 /* Some thousand devices take their time on a debug kernel. */
-TEST_F_TIMEOUT(control, there_are_as_many_as_promised_and_no_more, 300)
+TEST_F_TIMEOUT(control, there_are_as_many_as_promised_and_no_more, 1200)
 {
 	int number, first, last = -1;
 

@@ -6,8 +6,8 @@
 # Each runs in a process group of its own, which ends with it: nothing that a test
 # started outlives it, and what blocks for too long is a failure. It has a directory of
 # its own in $tmp, and what it prints is shown if it fails.
-limit=300	# seconds for one test
-patience=60	# seconds until something that must happen counts as lost
+limit=1200	# seconds for one test
+patience=180	# seconds until something that must happen counts as lost
 after=:				# to be run after each test, and at the end
 sentences=() commands=()
 
