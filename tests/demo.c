@@ -24,6 +24,7 @@
 #define DEVICE		"/dev/lastline0"
 #define ROWS		6		/* before and after the writer is killed */
 #define ROW_MS		500
+#define PATIENCE_MS	60000		/* until a line that must come counts as lost */
 
 struct reader {
 	unsigned long lines;
@@ -142,7 +143,7 @@ int main(void)
 {
 	pid_t writer, slow, fast;
 	unsigned long last;
-	int row = 0, failed;
+	int row = 0, i, failed = 1;
 
 	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -172,8 +173,10 @@ int main(void)
 	kill(writer, SIGKILL);
 	waitpid(writer, NULL, 0);
 	last = published();
-	sleep_ms(ROW_MS);
-	failed = seen->slow.newest != last || seen->fast.newest != last;
+	for (i = 0; i < PATIENCE_MS && failed; i += ROW_MS) {
+		sleep_ms(ROW_MS);
+		failed = seen->slow.newest != last || seen->fast.newest != last;
+	}
 	kill(slow, SIGKILL);
 	kill(fast, SIGKILL);
 

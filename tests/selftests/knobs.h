@@ -40,13 +40,19 @@ static inline void quieten_console(bool quiet)
 {
 	static const char all[] = "/sys/module/printk/parameters/ignore_loglevel";
 	static const char from[] = "/proc/sys/kernel/printk";
-	static char old_all[8], old_from[64];
+	static const char console[] = "/sys/class/tty/console/active";
+	static char old_all[8], old_from[64], names[64];
 
 	if (quiet) {
 		knob_get(all, old_all, sizeof(old_all));
 		knob_get(from, old_from, sizeof(old_from));
 	} else {
-		/* What was said meanwhile is judged when a busy console gets to it. */
+		/*
+		 * What was said meanwhile is judged when the console gets to it. Who looks
+		 * which consoles there are takes their lock, and the kernel gives that back
+		 * when nothing is left to be said; but those with a thread of their own.
+		 */
+		knob_get(console, names, sizeof(names));
 		sleep(2);
 	}
 	knob_set(all, quiet ? "0" : old_all);

@@ -43,6 +43,7 @@
 #define MS		1000000ULL		/* ns */
 #define S		1000000000ULL		/* ns */
 #define ROUNDS		200			/* of one look */
+#define ROUNDS_MIN	20			/* so that one moment's pause is not the median */
 #define LOOK_MAX	(3 * S)			/* or so long, if they take longer */
 #define PATIENCE	(60 * S)		/* until what must happen counts as lost */
 #define WORST_MAX	(10 * S)		/* that anybody may wait because of a neighbour */
@@ -310,7 +311,7 @@ static unsigned int look_at(int number, unsigned int others, struct look *look)
 	look->write.worst = now() - begin;
 	lseek(reader.fd, 0, SEEK_END);
 	pthread_create(&reader.thread, NULL, read_lines, &reader);
-	for (; written < ROUNDS && now() < end; written++)
+	for (; written < ROUNDS && (now() < end || written < ROUNDS_MIN); written++)
 		one_round(&reader, fd, others + 1, look);
 	reader.stop = true;
 	write_line(fd, now());
@@ -379,7 +380,7 @@ struct bound {
 	__u64 more;		/* ns */
 };
 
-static const struct bound of_idle = { 4, 1 * MS };
+static const struct bound of_idle = { 4, 10 * MS };
 /* The kernel wakes 64 sleepers in a row with interrupts off. */
 static const struct bound of_busy = { 20, 100 * MS };
 

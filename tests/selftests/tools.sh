@@ -314,7 +314,7 @@ all_have_it()
 	local out tries
 
 	for out in "$home"/survived.*; do
-		for ((tries = 0; tries < 300; tries++)); do
+		for ((tries = 0; tries < 3000; tries++)); do
 			! grep -qF witness999999999 "$out" || continue 2
 			sleep 0.1
 		done

@@ -765,17 +765,28 @@ static long search_ns(char *data, u32 len, char filler)
 	return least;
 }
 
+/* Tried again and again: a machine that is busy elsewhere is slow for a while. */
+static bool is_found_as_fast(char *data, u32 len, char filler)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		if (search_ns(data, len, filler) < 2 * search_ns(data, len, 'a'))
+			return true;
+	}
+	return false;
+}
+
 /* Taking one for a newline costs a look at each byte before it, which shows. */
 TEST(no_byte_but_the_newline_stops_the_search_by_words)
 {
 	static const unsigned char alike[] = { 0x00, 0x09, 0x0b, 0x7f, 0x80, 0x8a, 0x8b, 0xff };
 	const u32 len = 1 << 16;
 	char *data = malloc(len);
-	long usual = search_ns(data, len, 'a');
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(alike); i++) {
-		EXPECT_GT(2 * usual, search_ns(data, len, alike[i])) {
+		EXPECT_TRUE(is_found_as_fast(data, len, alike[i])) {
 			TH_LOG("byte %#x", alike[i]);
 		}
 	}
