@@ -82,7 +82,7 @@ removes_own()
 	local before
 
 	before=$(channels)
-	lastline bench --seconds 20 &
+	lastline bench --seconds 60 &
 	await is_at "$3" $!
 	has_own || fail "there is no channel of its own"
 	kill "-$1" $!
@@ -115,7 +115,7 @@ loses_channel()
 	local status=0
 
 	lastline add engine >/dev/null
-	lastline bench --seconds 20 engine 2>"$tmp/err" &
+	lastline bench --seconds 60 engine 2>"$tmp/err" &
 	await is_at "$1" $!
 	lastline remove engine
 	wait $! || status=$?

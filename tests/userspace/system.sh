@@ -14,6 +14,7 @@ if [ ! -d /run/systemd/system ] || [ ! -e /etc/lastline.d/robot.conf ]; then
 	exit 4
 fi
 useradd --groups lastline member
+udevadm settle
 units=/run/systemd/system
 
 loaded()

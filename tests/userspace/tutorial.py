@@ -189,6 +189,9 @@ def run(terminal, block, output):
         wrong = terminal.run(block.text, output, block.root)
         if wrong:
             return f"{wrong}; it printed:\n{read(output)}"
+        if block.root:
+            # A user would have typed the next one later.
+            subprocess.run(["udevadm", "settle"], check=False)
     return verify(terminal, block, output)
 
 
