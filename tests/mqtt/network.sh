@@ -14,6 +14,7 @@ wants lastline lastline-mqtt mosquitto mosquitto_pub mosquitto_sub ip tc openssl
 
 hub=(nsenter --net=/run/netns/hub)	# what runs there
 broker=		# its process
+keepalive=60s	# so that who has to wait for the processor does not count as gone
 declare -A bridge	# the process of each, by name
 
 # fail WORDS: with what was said last by who takes part
@@ -116,7 +117,8 @@ start_bridge()
 
 launch_bridge()
 {
-	nsenter --net="/run/netns/$1" lastline-mqtt --id "$1" --broker mqtt://hub --keepalive 5s \
+	nsenter --net="/run/netns/$1" lastline-mqtt --id "$1" --broker mqtt://hub \
+		--keepalive "$keepalive" \
 		"${@:2}" >"$tmp/$1" 2>&1 &
 	bridge[$1]=$!
 }

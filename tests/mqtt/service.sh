@@ -153,6 +153,7 @@ wildcards()
 	start
 	foreign pub -r -t sensors/hall/door -m open
 	await newest_is s-hall-door open
+	await test -e /dev/lastline/s-hall-door
 	expect lastline "$(stat -L -c %G /dev/lastline/s-hall-door)" "its group"
 	expect 0000000000200000 "$(sed -n 's/^CapEff:\t//p' "/proc/$(main_pid)/status")" \
 		"what it may do, which is CAP_SYS_ADMIN"
