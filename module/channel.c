@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/stat.h>
 #include <linux/vmalloc.h>
 #include <linux/wait_bit.h>
 #include <linux/xarray.h>
@@ -36,13 +37,14 @@ static void channel_release(struct device *dev)
 		wake_up_var(&channels_alive);
 }
 
+/* The kind is there so that no permission at all is not taken for "as usual", 0600. */
 static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *umode,
 			     kuid_t *uid, kgid_t *gid)
 {
 	const struct channel *channel = dev_to_channel(dev);
 
 	if (umode)
-		*umode = channel->umode;
+		*umode = S_IFCHR | channel->umode;
 	if (uid)
 		*uid = channel->uid;
 	if (gid)

@@ -167,16 +167,22 @@ TEST_F(control, a_name_is_of_letters_digits_and_few_signs)
 
 TEST_F(control, the_node_has_the_owner_the_group_and_the_permissions_asked_for)
 {
+	/* Also none at all, which not even its owner may open. */
+	static const __u32 permissions[] = { 0640, 0 };
 	struct stat status;
+	size_t i;
 
-	self->add.permissions = 0640;
 	self->add.uid = 1234;
 	self->add.gid = 5678;
-	ASSERT_LE(0, ADD());
-	ASSERT_EQ(0, stat(node(self->number), &status));
-	EXPECT_EQ(S_IFCHR | 0640, status.st_mode);
-	EXPECT_EQ(1234, status.st_uid);
-	EXPECT_EQ(5678, status.st_gid);
+	for (i = 0; i < ARRAY_SIZE(permissions); i++) {
+		self->add.permissions = permissions[i];
+		ASSERT_LE(0, ADD());
+		ASSERT_EQ(0, stat(node(self->number), &status));
+		EXPECT_EQ(S_IFCHR | permissions[i], status.st_mode);
+		EXPECT_EQ(1234, status.st_uid);
+		EXPECT_EQ(5678, status.st_gid);
+		EXPECT_EQ(self->number, REMOVE(self->number));
+	}
 }
 
 TEST_F(control, each_channel_has_its_own_line_limit)
