@@ -60,6 +60,9 @@ wrong_calls()
 	fails_with 2 "no user" lastline add --owner nosuch x
 	fails_with 2 "no permissions like" lastline add --permissions 0999 x
 	fails_with 2 "64 to 1048576" lastline add --line-max 63 x
+	fails_with 2 "letters, digits" lastline add 'a b'
+	fails_with 2 "letters, digits" lastline add ..
+	fails_with 2 "1 to 63 bytes" lastline add ''
 	fails_with 2 "taken for a number" lastline add 77
 	fails_with 2 "taken for a number" lastline add lastline77
 	fails_with 2 "--from stands alone" lastline add --record --from /etc/lastline.d
@@ -614,7 +617,6 @@ adds()
 		paste -sd' ')" "the channel"
 	fails_with 1 "already" lastline add x
 	fails_with 1 "already" lastline add -n 4000
-	fails_with 1 "letters, digits" lastline add 'a b'
 	lastline remove x
 	[ ! -e /dev/lastline4000 ] || fail "it is still there"
 	expect "root lastline 660" "$(stat -c '%U %G %a' "$(lastline add y)")" "the node of y"
@@ -642,6 +644,8 @@ mistake_in_file()
 {
 	printf 'good\n\nbad --frobnicate\n' >"$tmp/a.conf"
 	fails_with 2 "a.conf:3: there is no option --frobnicate" lastline add --from "$tmp/a.conf"
+	printf 'good\nbad/name\n' >"$tmp/a.conf"
+	fails_with 2 "a.conf:2: bad/name: a name has letters" lastline add --from "$tmp/a.conf"
 	fails_with 1 "no such channel" lastline get good
 	echo '--record' >"$tmp/b.conf"
 	fails_with 2 "b.conf:1: a channel in a file has a name" lastline add --from "$tmp/b.conf"

@@ -50,10 +50,10 @@ static unsigned int parse_permissions(const char *text)
 
 static void set_name(struct lastline_add *add, const char *name)
 {
-	if (!*name || strlen(name) >= sizeof(add->name))
-		usage_error(&add_command, "a name has 1 to %zu bytes", sizeof(add->name) - 1);
-	if (names_number(name))
-		usage_error(&add_command, "%s would be taken for a number", name);
+	const char *problem = name_problem(name);
+
+	if (problem)
+		usage_error(&add_command, "%s: %s", name, problem);
 	strcpy(add->name, name);
 }
 
@@ -150,10 +150,7 @@ static int added(const struct lastline_add *add, int number)
 		complain("there is a channel of that name or number already; see: lastline list");
 		return STATUS_FAILED;
 	case -EINVAL:
-		if (*add->name)
-			complain("%s: a name has letters, digits, '.', '_' and '-'", add->name);
-		else
-			complain("not taken; is the owner known outside of this container?");
+		complain("not taken; is the owner known outside of this container?");
 		return STATUS_FAILED;
 	case -ENOSPC:
 		complain("there are %d channels, and cannot be more", LASTLINE_CHANNELS_MAX);

@@ -63,7 +63,7 @@ uint64_t parse_rate(const struct command *command, const char *text);
 
 /* new_channel.c */
 struct lastline_add new_channel(void);
-bool names_number(const char *name);
+const char *name_problem(const char *name);
 
 /* print.c */
 void print_bytes(const char *data, size_t size);

@@ -22,15 +22,28 @@ struct lastline_add new_channel(void)
 	};
 }
 
-/**
- * names_number - would a name be taken for the number of a channel?
- * @name: not ""
- *
- * Return: whether it is like 7 or lastline7.
- */
-bool names_number(const char *name)
+/* Would it be taken for the number of a channel, like 7 or lastline7? */
+static bool is_number(const char *name)
 {
 	if (!strncmp(name, "lastline", 8) && name[8])
 		name += 8;
 	return !name[strspn(name, "0123456789")];
+}
+
+/**
+ * name_problem - may a channel be made with a name, and found by it?
+ * @name: it
+ *
+ * Return: NULL, or what is wrong with it.
+ */
+const char *name_problem(const char *name)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	if (!*name || strlen(name) >= LASTLINE_NAME_MAX)
+		return "a name has 1 to 63 bytes";
+	if (name[strspn(name, letters)] || !strcmp(name, ".") || !strcmp(name, ".."))
+		return "a name has letters, digits, '.', '_' and '-'";
+	return is_number(name) ? "that would be taken for a number" : NULL;
 }

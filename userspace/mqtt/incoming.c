@@ -389,16 +389,6 @@ static void matched(char *name, size_t size, const char *pattern, const char *to
 	name[used] = '\0';
 }
 
-/* As lastline_add() takes them, and no numbers: these would be other channels. */
-static bool is_name(const char *name)
-{
-	static const char letters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-	return *name && strlen(name) < LASTLINE_NAME_MAX && strcmp(name, ".") &&
-	       strcmp(name, "..") && !names_number(name) && !name[strspn(name, letters)];
-}
-
 static bool is_taken(const struct incoming_list *list, const char *name)
 {
 	const struct incoming *incoming;
@@ -418,7 +408,7 @@ static bool name_child(char *name, size_t size, const struct incoming *parent, c
 
 	matched(words, sizeof(words), parent->mapping.topic, topic);
 	return snprintf(name, size, "%.*s%s%s", (int)(star - channel), channel, words,
-			star + 1) < (int)size && is_name(name);
+			star + 1) < (int)size && !name_problem(name);
 }
 
 static void add_child(struct bridge *bridge, struct incoming *parent, const char *topic)
