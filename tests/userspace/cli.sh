@@ -398,7 +398,7 @@ nothing_stale_is_executed()
 {
 	lastline pub engine old
 	sleep 0.6
-	watch --stale 500ms --on-stale 'echo STOP' \
+	watch --stale 500ms --on-stale 'echo STOP$LASTLINE_GENERATION' \
 		--exec 'cat; until [ -e '"$tmp"'/go ]; do sleep 0.1; done; echo ended'
 	await has_line "$tmp/out" STOP
 	await is_executed one
@@ -410,6 +410,7 @@ nothing_stale_is_executed()
 	await has_line "$tmp/out" ended
 	await is_executed three
 	! grep -xE 'old|two' "$tmp/out" || fail "that line was too old"
+	! grep 'STOP[0-9]' "$tmp/out" || fail "--on-stale gets what is known of a line"
 }
 # On a busy machine not the first one.
 is_executed()

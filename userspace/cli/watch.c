@@ -86,6 +86,15 @@ static void run_for_line(struct watch *watch, const struct lastline_line *line)
 	close(fd);
 }
 
+/* What the environment says of a line is of the one that is too old, or of an older one. */
+static struct child run_for_stale(const struct watch *watch)
+{
+	unsetenv("LASTLINE_GENERATION");
+	unsetenv("LASTLINE_MISSED");
+	unsetenv("LASTLINE_REALTIME_NS");
+	return child_start_shell(watch->on_stale, -1);
+}
+
 static void print_line(const struct watch *watch, const struct lastline_line *line)
 {
 	char time[TIME_TEXT];
@@ -150,7 +159,7 @@ static int check_age(struct watch *watch)
 	if (watch->on_stale && child_runs(&watch->for_stale))
 		complain("%s: still runs", watch->on_stale);
 	else if (watch->on_stale)
-		watch->for_stale = child_start_shell(watch->on_stale, -1);
+		watch->for_stale = run_for_stale(watch);
 	return 0;
 }
 
