@@ -16,14 +16,16 @@
 #include <linux/lastline.h>
 
 /* Sleeps until a line comes that is newer than what was seen in the map. */
-static void wait_for_line(int fd, const struct lastline_map *map, __u64 seen)
+static int wait_for_line(int fd, const struct lastline_map *map, __u64 seen)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 	/* What this file has not read counts as seen; then look whether it was. */
-	lseek(fd, 0, SEEK_END);
+	if (lseek(fd, 0, SEEK_END) < 0)
+		return -1;	/* ENODEV: the channel was removed */
 	if (lastline_map_generation(map) == seen)
 		poll(&pfd, 1, -1);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -49,7 +51,10 @@ int main(int argc, char **argv)
 
 	for (;;) {
 		if (lastline_map_generation(map) == seen) {
-			wait_for_line(fd, map, seen);
+			if (wait_for_line(fd, map, seen) < 0) {
+				perror(path);
+				return 1;
+			}
 			continue;
 		}
 		/* -EAGAIN: overwritten at this very moment, so there is a newer one. */
