@@ -577,12 +577,16 @@ def each_test_of_the_others_is_named_on_the_page():
         assert function.__name__ in named, function.__name__
 
 
+def figures_of(heading, column):
+    """What docs/performance.md has below a heading, by method."""
+    table = (TOP / "docs/performance.md").read_text("utf-8").split(heading)[1].split("###")[0]
+    return {cells[1].strip(): cells[column].strip() for cells in
+            (line.split("|") for line in table.splitlines() if line.startswith("| "))}
+
+
 @test
 def the_costs_are_those_of_the_performance_page():
-    figures = (TOP / "docs/performance.md").read_text("utf-8")
-    table = figures.split("### A line of 64 bytes, nobody waiting")[1].split("###")[0]
-    both = {cells[1].strip(): cells[4].strip() for cells in
-            (line.split("|") for line in table.splitlines() if line.startswith("| "))}
+    both = figures_of("### A line of 64 bytes, nobody waiting", 4)
     costs = next(cells for heading, cells, _ in rows() if heading.startswith("cost"))
     methods = ("lastline, read and write", "pipe", "FIFO, open + write + close",
                "POSIX mq, depth 1, replaced", "ZeroMQ, ZMQ_CONFLATE, ipc", None,
@@ -590,6 +594,14 @@ def the_costs_are_those_of_the_performance_page():
     assert len(costs) == len(methods)
     for cost, method in zip(costs, methods):
         assert cost == (both[method] if method else "not measured"), method
+    # Those of the README, too.
+    each = figures_of("### Sleeping readers", 9)
+    page = (TOP / "README.md").read_text("utf-8").split("## What it costs")[1].split("##")[0]
+    for cells in (line.split("|") for line in page.splitlines() if line.startswith("| ")):
+        if not cells[2].strip(" -:").isdigit():
+            continue
+        method = next(name for name in both if cells[2].strip() == both[name])
+        assert cells[3].strip() == each.get(method, "–"), method
 
 
 def main():
