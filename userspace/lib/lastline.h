@@ -98,7 +98,7 @@ struct lastline_status {
  * @channel: gets it
  * @which:   which one, see above
  * @flags:   O_RDONLY to take lines, O_WRONLY to publish some, or O_RDWR for both;
- *           with O_NONBLOCK nothing ever waits. Others are ignored
+ *           with O_NONBLOCK no take waits. Others are ignored
  *
  * The first take of a fresh one gets the line that is there already, if there is one.
  *

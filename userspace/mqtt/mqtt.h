@@ -54,7 +54,7 @@ struct mappings {
  * @cert_file:     our own certificate, or NULL
  * @key_file:      its key, or NULL
  * @state_topic:   gets "online" and "offline"; "": none
- * @keepalive:     seconds until a silent broker counts as gone
+ * @keepalive:     seconds, half of the time until a silent broker counts as gone
  * @max_lag_ns:    received lines that are so late mean a queue at the broker; 0: never
  * @max_channels:  how many wildcards may fill
  * @publish:       channels to publish

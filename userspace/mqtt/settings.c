@@ -595,7 +595,7 @@ const struct command mqtt_command = {
 		 "      --id NAME                unique at the broker (this host's name)\n"
 		 "      --user NAME, --password-file FILE\n"
 		 "      --ca-file FILE, --cert-file FILE, --key-file FILE\n"
-		 "      --keepalive TIME         until a silent broker counts as gone (15s)\n"
+		 "      --keepalive TIME         half of the time until a silent broker is gone (15s)\n"
 		 "      --state-topic TOPIC      \"online\" or \"offline\" (lastline-mqtt/ID)\n"
 		 "      --status                 of the one that runs with that id; -j, --json\n"
 		 "      --version\n",

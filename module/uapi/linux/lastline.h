@@ -107,19 +107,19 @@ struct lastline_take {
 #define LASTLINE_FOREVER	(~0ULL)		/* no deadline */
 
 /*
- * On an open channel. INFO and TAKEN work on any open file and fail with EFAULT for a
- * bad address. CLEAR takes the latest line away, as if nothing had been published
- * yet, and wipes its bytes; the generation goes on by one, and nobody is woken. It
- * fails with EBADF unless the file can write. TAKE reads as read() does, in one call with
- * the deadline and TAKEN, and returns the number of bytes. It fails with EBADF unless the
- * file can read, EINVAL for a size of 0 or a spare field that is not, EAGAIN if nothing
- * is new and it may not sleep, by a deadline of 0 or O_NONBLOCK, ETIMEDOUT when the
- * deadline has come, EINTR, ENOMEM and EFAULT; then it took nothing, and @left and @taken
- * are zero or what they were. (Only if the structure, which was written before, can no
- * longer be written afterwards, EFAULT comes of a line that was taken.) To security
- * modules and file notification it is an ioctl, not a read. Anything else but FIONREAD
- * (int: bytes of one line that a read would get now) fails with ENOTTY, and all of it with
- * ENODEV when the channel was removed. Since 1.0.
+ * On an open channel. INFO and TAKEN work on any open file and fail with EFAULT for a bad
+ * address. CLEAR takes the latest line away, as if nothing had been published yet, and
+ * wipes its bytes; the generation goes on by one, if there was a line, and nobody is
+ * woken. It fails with EBADF unless the file can write. TAKE reads as read() does, in one
+ * call with the deadline and TAKEN, and returns the number of bytes. It fails with EBADF
+ * unless the file can read, EINVAL for a size of 0 or a spare field that is not, EAGAIN
+ * if nothing is new and it may not sleep, by a deadline of 0 or O_NONBLOCK, ETIMEDOUT
+ * when the deadline has come, EINTR, ENOMEM and EFAULT; then it took nothing, and @left
+ * and @taken are zero or what they were. (Only if the structure, which was written
+ * before, can no longer be written afterwards, EFAULT comes of a line that was taken.) To
+ * security modules and file notification it is an ioctl, not a read. Anything else but
+ * FIONREAD (int: bytes of one line that a read would get now) fails with ENOTTY, and all
+ * of it with ENODEV when the channel was removed. Since 1.0.
  */
 #define LASTLINE_IOC_MAGIC	0xBE
 #define LASTLINE_IOC_INFO	_IOR(LASTLINE_IOC_MAGIC, 0x00, struct lastline_info)
@@ -154,10 +154,12 @@ struct lastline_add {
 /*
  * On /dev/lastline-control, for CAP_SYS_ADMIN only (else EPERM). All return the number
  * of the channel. ADD fails with EINVAL for a value out of range, EEXIST if number or
- * name are taken, ENOSPC if there are LASTLINE_CHANNELS_MAX; REMOVE, whose argument
- * is the number itself, and FIND, by name, with ENODEV if there is no such channel.
- * Who has a removed channel open gets ENODEV from then on, EPOLLHUP and EPOLLERR from
- * poll(), and SIGIO with POLL_HUP; its number is free again. Since 1.0.
+ * name are taken, ENOSPC if there are LASTLINE_CHANNELS_MAX, and ENOMEM; REMOVE, whose
+ * argument is the number itself, and FIND, by name, with ENODEV if there is no such
+ * channel; FIND with EINVAL for a name without a final 0; both that take an address with
+ * EFAULT for a bad one. Anything else fails with ENOTTY. Who has a removed channel open gets
+ * ENODEV from then on, EPOLLHUP and EPOLLERR from poll(), and SIGIO with POLL_HUP; its
+ * number is free again. Since 1.0.
  */
 #define LASTLINE_CTL_ADD	_IOW(LASTLINE_IOC_MAGIC, 0x10, struct lastline_add)
 #define LASTLINE_CTL_REMOVE	_IO(LASTLINE_IOC_MAGIC, 0x11)
