@@ -240,7 +240,7 @@ back_both_ways()
 	await figure_is far publish confirmed 1
 	start_bridge near "${near[@]}"
 	await newest_is a newer
-	expect newer "$(foreign sub -t t -C 1)" "what the broker has"
+	expect newer "$(retained t)" "what the broker has"
 	end KILL "${bridge[near]}"
 	lastline pub a newest
 	start_bridge near "${near[@]}"

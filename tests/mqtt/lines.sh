@@ -39,12 +39,11 @@ newest_for_new()
 	start_bridge near --publish a=t/a
 	lastline pub a old
 	lastline pub a x=1
-	await broker_has x=1
+	await retained_is t/a x=1
 	start_bridge far --subscribe t/a=b --subscribe t/a=c
 	await newest_is b x=1
 	await newest_is c x=1
 }
-broker_has() { [ "$(foreign sub -t t/a -C 1)" = "$1" ]; }
 test_that "who subscribes later gets the newest line at once, on each channel" newest_for_new
 
 with_foreign_peers()
@@ -422,7 +421,7 @@ says_offline()
 	kill -TERM "${bridge[near]}"
 	wait "${bridge[near]}" || fail "its status is $?"
 	await has_line "$tmp/seen" "lastline-mqtt/near 0 offline"
-	expect offline "$(foreign sub -t lastline-mqtt/near -C 1)" "the state that is retained"
+	expect offline "$(retained lastline-mqtt/near)" "the state that is retained"
 }
 test_that "it says online, ends with status 0 when asked to, and says offline" says_offline
 

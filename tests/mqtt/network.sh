@@ -118,8 +118,7 @@ start_bridge()
 launch_bridge()
 {
 	nsenter --net="/run/netns/$1" lastline-mqtt --id "$1" --broker mqtt://hub \
-		--keepalive "$keepalive" \
-		"${@:2}" >"$tmp/$1" 2>&1 &
+		--keepalive "$keepalive" "${@:2}" >"$tmp/$1" 2>&1 &
 	bridge[$1]=$!
 }
 

@@ -38,8 +38,6 @@ connected() { status --json 2>/dev/null | grep -q '"connected": true'; }
 main_pid() { systemctl show -P MainPID "$unit"; }
 said() { journalctl -b -u "$unit" | grep -qF "$1"; }
 foreign() { "mosquitto_$1" -p "$port" "${@:2}"; }
-retained() { foreign sub -t "$1" -C 1 -W 60; }
-retained_is() { [ "$(retained "$1")" = "$2" ]; }
 
 put_back()
 {

@@ -24,6 +24,10 @@ has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
 
 newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 
+# retained TOPIC: what the broker has, by the test's own way to ask it
+retained() { foreign sub -t "$1" -C 1 -W 60; }
+retained_is() { [ "$(retained "$1")" = "$2" ]; }
+
 # json EXPRESSION: of what is read, as the variable "it"
 json()
 {
