@@ -204,7 +204,7 @@ in_debian()
 {
 	"$top/tests/vm/run" --debian --no-module --timeout 3600 --add "$build/vm/installed:/" \
 		--add "$top/tests/userspace:/tests/userspace" \
-		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" "$@"
+		--add "$top/tests/tap.sh:/tests/tap.sh" "$@"
 }
 
 # As an administrator leaves it who wants the channels of robot.conf from boot on.
@@ -255,7 +255,7 @@ example_tests()
 
 	"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
 		--add "$build/userspace-tests/examples:/$here/examples" \
-		--add "$top/tests/selftests/sentences.sh:/tests/selftests/sentences.sh" -- \
+		--add "$top/tests/tap.sh:/tests/tap.sh" -- \
 		"/$here/examples.sh"
 }
 
@@ -318,17 +318,16 @@ builds_for()
 	local release backports="what was brought to a kernel that calls itself 5.14 is found"
 
 	release=$(cat "$1/release")
-	# shellcheck source=tests/checks.sh
-	. "$top/tests/checks.sh"
+	# shellcheck source=tests/tap.sh
+	. "$top/tests/tap.sh"
 	# As RHEL 9 does. It has all that this kernel has.
 	if printf '%s\n' 5.14 "$release" | sort -CV; then
 		check "$backports" build_for "$1" "KERNEL_VERSION(5, 14, 0)"
 	else
-		skip "$backports" "this one is older"
+		tap_result 4 "$backports" "this kernel is older"
 	fi
 	check "$(cat "$1/compiler") builds the module for $release without a warning" build_for "$1"
-	echo "1..$number"
-	return "$failed"
+	finish
 }
 
 # in_root ROOT COMMAND...: with /proc, which objtool wants since 7.0, where we may mount
@@ -391,8 +390,8 @@ builds_across()
 {
 	local gcc="${cross}gcc --sysroot=$sysroot"
 	local own=(BUILD="$build/$arch" CC="$gcc" AR="${cross}ar" MQTT=yes)
-	# shellcheck source=tests/checks.sh
-	. "$top/tests/checks.sh"
+	# shellcheck source=tests/tap.sh
+	. "$top/tests/tap.sh"
 
 	# There is no kernel with debug information to take types from.
 	check "the module builds without a warning" \
@@ -405,8 +404,7 @@ builds_across()
 		make -s -C "$top/tests/userspace" "${own[@]}" \
 		KSELFTEST="$build/linux/tools/testing/selftests" \
 		"$build/$arch/userspace-tests/lib_test"
-	echo "1..$number"
-	return "$failed"
+	finish
 }
 
 # on_architecture: the suites that follow run on Debian's kernel for the one that was got,

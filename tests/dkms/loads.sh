@@ -7,8 +7,8 @@
 #
 # usage: loads.sh before|after	the key is enrolled. Before, it asks for that.
 #
-# shellcheck source=tests/selftests/sentences.sh
-. /tests/sentences.sh
+# shellcheck source=tests/tap.sh
+. /tests/tap.sh
 
 modules=/modules
 certificate=$modules/mok.pub
@@ -86,4 +86,4 @@ after)
 	test_that "it loads the one that was signed by hand" accepts by-hand.ko
 	test_that "it refuses one that was changed after it was signed" refuses changed.ko ;;
 esac
-run_all
+run_tests

@@ -469,4 +469,4 @@ put_links_back()
 }
 
 after=put_links_back
-run_all
+run_tests

@@ -453,4 +453,4 @@ tells_systemd()
 unit_says() { [[ $(systemctl show -P StatusText "$1") == *"$2"* ]]; }
 test_that "systemd is told that it is ready, and whether it is connected" tells_systemd
 
-run_all
+run_tests

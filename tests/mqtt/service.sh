@@ -203,4 +203,4 @@ stopped()
 test_that "systemctl stop ends it well, and the broker tells that it is gone" stopped
 
 after=put_back
-run_all
+run_tests

@@ -150,4 +150,4 @@ wrong_password()
 test_that "a wrong password is refused, and a right one is read from the file when it is there" \
 	wrong_password
 
-run_all
+run_tests

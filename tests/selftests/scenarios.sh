@@ -10,8 +10,8 @@ sysfs=/sys/class/lastline/${dev##*/}
 group_dir=/sys/fs/cgroup/lastline-scenarios
 pause=0.2	# seconds in which something that must not happen would have
 
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/sentences.sh"
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 if [ ! -c "$dev" ]; then
 	echo "TAP version 13"
@@ -615,4 +615,4 @@ any_user()
 test_that "any user reads and writes it" any_user
 
 after=leave_group
-run_all
+run_tests

@@ -155,4 +155,4 @@ clean()
 test_that "valgrind finds neither a leak nor an error" clean
 
 after=put_channels_back
-run_all
+run_tests

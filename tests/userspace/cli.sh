@@ -719,4 +719,4 @@ no_leaks()
 test_that "valgrind finds neither a leak nor an error" no_leaks
 
 after=put_back
-run_all
+run_tests

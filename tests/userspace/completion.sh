@@ -126,4 +126,4 @@ options_are_known()
 test_that "zsh knows each option of each command" options_are_known
 
 after=put_all_back
-run_all
+run_tests

@@ -5,16 +5,12 @@
 # root, the module, and the programs in the directory examples beside it.
 set -u
 
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "$0")/../selftests/sentences.sh"
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/../tap.sh"
 
 examples=$(readlink -f "$(dirname "$0")")/examples
 
-if [ "$(id -u)" != 0 ] || [ ! -c /dev/lastline-control ]; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants root and the module"
-	exit 4
-fi
+{ [ "$(id -u)" = 0 ] && [ -c /dev/lastline-control ]; } || skip_all "needs root and the module"
 
 example() { "$examples/$1" "${@:2}"; }
 
@@ -191,4 +187,4 @@ after N ticks: stop" "$(sed 's/after [1-9][0-9]* /after N /; 1s/after 0 /after N
 }
 test_that "loop gets lines beside the ticks of a clock" loops
 
-run_all
+run_tests

@@ -3,8 +3,8 @@
 #
 # For tests of the command that have a machine of their own: the channels they add, and a
 # terminal that tmux makes and whose screen they capture.
-# shellcheck source=tests/selftests/sentences.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../selftests/sentences.sh"
+# shellcheck source=tests/tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 unset TMUX
 export LC_ALL=C.UTF-8 TERM=xterm-256color
@@ -12,11 +12,7 @@ export LC_ALL=C.UTF-8 TERM=xterm-256color
 # wants PROGRAM...: and root
 wants()
 {
-	if [ "$(id -u)" != 0 ] || ! type -P "$@" >/dev/null; then
-		echo "TAP version 13"
-		echo "1..0 # SKIP wants root, and installed: $*"
-		exit 4
-	fi
+	{ [ "$(id -u)" = 0 ] && type -P "$@" >/dev/null; } || skip_all "needs root and $*"
 }
 
 has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }

@@ -8,11 +8,8 @@ set -u
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 
-if [ ! -d /run/systemd/system ] || [ ! -e /etc/lastline.d/robot.conf ]; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP wants systemd, and lastline installed with robot.conf"
-	exit 4
-fi
+{ [ -d /run/systemd/system ] && [ -e /etc/lastline.d/robot.conf ]; } ||
+	skip_all "needs systemd, and lastline installed with robot.conf"
 useradd --groups lastline member
 udevadm settle
 units=/run/systemd/system
@@ -144,4 +141,4 @@ as_member()
 has_group() { lastline get pose 2>/dev/null | grep -qw lastline; }
 test_that "a service with SupplementaryGroups=lastline uses a channel" as_member
 
-run_all
+run_tests

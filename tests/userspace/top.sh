@@ -429,4 +429,4 @@ clean()
 test_that "valgrind finds neither a leak nor an error in --once" clean
 
 after=put_all_back
-run_all
+run_tests
