@@ -173,6 +173,7 @@ stage_selftests()
 	mkdir -p "$stage/lastline"
 	cp -r "$harness/kselftest" "$harness/run_kselftest.sh" "$stage" &&
 		cp "$top"/tests/selftests/{settings,*.sh,*.py} "$stage/lastline" &&
+		cp "$top"/tests/tap.{sh,py} "$stage" &&
 		find "$build/$name" -type f -executable -exec cp {} "$stage/lastline" \; &&
 		(cd "$stage/lastline" && find . -type f -executable -printf 'lastline:%P\n') \
 			>"$stage/kselftest-list.txt"
@@ -204,7 +205,7 @@ in_debian()
 {
 	"$top/tests/vm/run" --debian --no-module --timeout 3600 --add "$build/vm/installed:/" \
 		--add "$top/tests/userspace:/tests/userspace" \
-		--add "$top/tests/tap.sh:/tests/tap.sh" "$@"
+		--add "$top/tests/tap.sh:/tests/tap.sh" --add "$top/tests/tap.py:/tests/tap.py" "$@"
 }
 
 # As an administrator leaves it who wants the channels of robot.conf from boot on.
@@ -255,7 +256,7 @@ example_tests()
 
 	"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
 		--add "$build/userspace-tests/examples:/$here/examples" \
-		--add "$top/tests/tap.sh:/tests/tap.sh" -- \
+		--add "$top/tests/tap.sh:/tests/tap.sh" --add "$top/tests/tap.py:/tests/tap.py" -- \
 		"/$here/examples.sh"
 }
 
