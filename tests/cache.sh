@@ -28,7 +28,9 @@ cached()
 	fi
 	if [ ! -e "$entry" ]; then
 		echo "creating $entry" >&2
-		if ! "$@" "$entry.new" >"$entry.log" 2>&1; then
+		# In the background, because "set -e" is off inside of a condition.
+		(set -e; "$@" "$entry.new") >"$entry.log" 2>&1 &
+		if ! wait $!; then
 			tail -n 20 "$entry.log" >&2
 			echo "cannot create $entry; the whole log is $entry.log" >&2
 			return 1
