@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The verbs. "make help" lists them. What the kernel's build system reads is Kbuild.
+# "make help" lists the targets. The kernel's build system reads Kbuild.
 
 BUILD := $(CURDIR)/build
 # The kernel to build for: the running one where its headers are installed.
@@ -8,32 +8,28 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(VM_KDIR))
 prefix ?= /usr/local
 DESTDIR ?=
 
-# The kernel of the virtual machine; known once "make setup" has been there.
+# The kernel of the virtual machine; known after tests/setup.
 VM_RELEASE = $(shell cat $(BUILD)/kernel-release 2>/dev/null)
 VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 
-# Of the kernel that KDIR is for. Each has a directory of its own to build in.
+# The release of the kernel that KDIR is for. Each has its own build directory.
 # (Debian's include/config/kernel.release is another one.)
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 VERSION := $(shell packaging/version)
 
 export BUILD prefix DESTDIR
-# Directories of tests are read by suites that run beside others.
+# Suites that run in parallel read the directories of the tests.
 export PYTHONDONTWRITEBYTECODE := 1
 
-# Let the system know of what is new, as far as it has these.
+# Tell the system about the new files, as far as it has these tools.
 settle = ldconfig; \
 	if command -v systemd-sysusers >/dev/null; then systemd-sysusers; fi; \
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; udevadm control --reload; fi
 
 .PHONY: help
-help: ## list the verbs
+help: ## list the targets
 	@sed -n 's/^\([a-z_-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
-
-.PHONY: setup
-setup: ## install what is missing on this Debian machine, get the VM's kernel
-	@tests/setup $(BUILD)
 
 .PHONY: modules
 modules: ## build lastline.ko for the running kernel (or KDIR=...)
@@ -46,44 +42,55 @@ modules: ## build lastline.ko for the running kernel (or KDIR=...)
 
 # The same for the kernel of the virtual machine.
 .PHONY: vm-modules
-vm-modules: setup
+vm-modules: ## build it for the VM's kernel, after installing what a VM needs
+	@tests/setup $(BUILD) vm
 	@$(MAKE) --no-print-directory modules KDIR='$(VM_KDIR)' >$(BUILD)/modules.log 2>&1 || \
 		{ cat $(BUILD)/modules.log; exit 1; }
 
 .PHONY: run
-run: vm-modules ## watch it work: a fast writer, slow readers, in a VM
+run: ## watch it work: a fast writer, slow readers, in a VM
 	@tests/demo
 
 .PHONY: shell
-shell: vm-modules ## a shell in a VM where all of it is installed
+shell: ## a shell in a VM where everything is installed
 	@tests/shell
 
 .PHONY: check
-check: vm-modules ## lint and all tests (KERNEL=kasan, kcsan, preempt: on that debug kernel)
-	@tests/check $(if $(KERNEL),--kernel $(KERNEL))
+check: ## the tests that need no debug kernel and no Debian image (SUITES="unit contract")
+	@tests/check $(SUITES)
+
+.PHONY: check-all
+check-all: ## all other tests, for two hours (SUITES="kasan mqtt matrix"); continues where it was
+	@tests/check --all $(SUITES)
+
+.PHONY: mutants
+mutants: ## apply one deliberate bug at a time; every one must be caught (MUTANTS="name ...")
+	@tests/mutants/run $(MUTANTS)
 
 .PHONY: matrix
-matrix: setup ## build and test it on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
+matrix: ## build and test it on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
 	@tests/matrix $(SUITES)
 
 .PHONY: architectures
-architectures: setup ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
-	@tests/architectures $(ARCHES)
+architectures: ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
+	@tests/matrix $(or $(ARCHES),arm64 armhf s390x)
 
 .PHONY: torture
-torture: vm-modules ## attack it in all ways, for an hour or two (MINUTES=5 ATTACK="calls tools")
+torture: ## attack the driver in every way for an hour or two (MINUTES=5 ATTACK="fuzz kasan")
 	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)
 
 .PHONY: lint
-lint: setup ## checkpatch, sparse, W=1 with gcc and clang, shellcheck
-	@tests/lint
+lint: ## checkpatch, sparse, W=1 with gcc and clang, shellcheck and more
+	@tests/check lint
 
 .PHONY: bench
-bench: $(if $(NATIVE),setup,vm-modules) ## what it costs, and the alternatives (NATIVE=1: on this machine)
+bench: $(if $(NATIVE),,vm-modules) ## measure it and the alternatives (NATIVE=1: on this machine)
+	@tests/setup $(BUILD) vm bench
 	@tests/bench/run $(if $(NATIVE),--native)
 
 .PHONY: bench-check
-bench-check: vm-modules ## is anything slower than tests/bench/baseline.json says?
+bench-check: vm-modules ## is anything slower than tests/bench/baseline.json?
+	@tests/setup $(BUILD) vm bench
 	@tests/bench/check
 
 .PHONY: load
@@ -95,7 +102,8 @@ unload: ## unload it
 	rmmod lastline
 
 .PHONY: kernel-tree
-kernel-tree: setup ## lay it out in a kernel's source tree (KSRC=...), and build it there
+kernel-tree: ## lay it out in a kernel's source tree (KSRC=...), and build it there
+	@tests/setup $(BUILD) vm source kernel kernel-tree
 	@packaging/kernel-tree/lay-out '$(KSRC)'
 	@echo "Laid out in $(KSRC). Now a kernel is built from it in $(BUILD)/kernel-tree."
 	@packaging/kernel-tree/build '$(KSRC)' $(BUILD)/kernel-tree
@@ -106,7 +114,7 @@ userspace: ## build library and command
 	$(MAKE) -C userspace
 
 .PHONY: install
-install: modules ## install module, library, command and what makes them fit in
+install: modules ## install module, library, command, and their configuration
 	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) INSTALL_MOD_DIR=updates modules_install \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true)
@@ -115,23 +123,23 @@ install: modules ## install module, library, command and what makes them fit in
 	$(if $(DESTDIR),,$(settle))
 
 .PHONY: uninstall
-uninstall: ## take away what install brought
+uninstall: ## remove what install installed
 	rm -f $(DESTDIR)/lib/modules/$(RELEASE)/updates/lastline.ko*
 	$(MAKE) -C userspace uninstall
 	$(if $(DESTDIR),,depmod $(RELEASE))
 	$(if $(DESTDIR),,$(settle))
 
-# The same bytes from the same commit: no time of day, no machine, no user.
+# Reproducible: the archive contains no time of day, machine or user.
 .PHONY: dist
-dist: ## make build/lastline-VERSION.tar.xz of what is committed
+dist: ## make build/lastline-VERSION.tar.xz of the last commit
 	@mkdir -p $(BUILD)
 	git -c tar.umask=0022 archive --prefix=lastline-$(VERSION)/ HEAD | xz -T1 >$(BUILD)/lastline-$(VERSION).tar.xz
 	@cd $(BUILD) && sha256sum lastline-$(VERSION).tar.xz
 
-# What DKMS wants to have in a directory of its own: sources, and how to build them.
+# DKMS wants a directory with the sources and how to build them.
 DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)
 
-# For the running kernel, unless KDIR was given. What DKMS has built it does not build again.
+# For the running kernel, unless KDIR was given. DKMS does not rebuild what it has built.
 DKMS_KERNEL = $(if $(filter file,$(origin KDIR)),$(shell uname -r),$(RELEASE))
 
 .PHONY: dkms-install
@@ -141,7 +149,7 @@ dkms-install: dkms-source ## have DKMS install the module, and build it for each
 	dkms install lastline/$(VERSION) -k $(DKMS_KERNEL)
 
 .PHONY: dkms-remove
-dkms-remove: ## take it away again, for all kernels
+dkms-remove: ## remove it again, for all kernels
 	dkms remove lastline/$(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
 
@@ -165,5 +173,9 @@ recipes: ## fill in build/lastline.spec for rpmbuild, and build/PKGBUILD for mak
 	sed 's/@version@/$(VERSION)/' packaging/arch/PKGBUILD.in >$(BUILD)/PKGBUILD
 
 .PHONY: clean
-clean: ## remove everything that was made
+clean: ## remove everything that was built here
 	rm -rf $(BUILD)
+
+.PHONY: clean-cache
+clean-cache: ## remove the kernels, images and root file systems that all checkouts share
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/lastline"

@@ -1,44 +1,195 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What tests/check, tests/matrix, tests/architectures and tests/torture share: suites of
-# tests, two at a time, each with a log in KTAP of its own.
+# The suites of tests, what each needs, and how they are run: two at a time, each with a
+# log of its own in $logs. tests/check, tests/matrix, tests/architectures and tests/torture
+# use this file.
+#
+# A suite is either one command on this machine, or one of several that share a boot of a
+# VM: a group, whose suites are called GROUP.NAME. Those of the group "vm" go without it.
 
 top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
 build=${BUILD:-$top/build}
 # shellcheck source=tests/vm/arch.sh
 . "$top/tests/vm/arch.sh"
-machine=()	# options of tests/vm/run for the suites that follow
-programs=$build/vm/selftests	# the tests in their machine
-coverage=	# where the counts of lines go
-prefix=		# of their names
-names=()
-passed=0 failed=0 skipped=0
-explained=()	# what failed, and why, of each suite where something did
-# What the suites on other kernels depend on.
-sources=(Kbuild Makefile module tests/check tests/suites.sh tests/coverage tests/selftests
-	tests/vm)
+# shellcheck source=tests/cache.sh
+. "$top/tests/cache.sh"
 
-contract=(write_test read_test take_test poll_test rest_test control_test fault_test map_test uring_test
-	fresh_test module_test.sh)
-tools=(bash dash zsh socat python3 cat dd env head mktemp seq setpriv sleep stat stdbuf tail
-	tee timeout tr yes)
-strangers=(bash cat env fio head mktemp paste pkill python3 sed seq setpriv sleep stat strace
-	stress-ng timeout tr trinity xargs)
+machine=()	# options of tests/vm/run for the suites that follow
+programs=$build/vm/selftests	# the tests to put into it
+order=()	# names of suites
+declare -A needs=()	# purposes of tests/setup
+declare -A paths=()	# a suite that passed is not run again until one of these changes
+declare -A command=()	# of a suite on this machine
+declare -A group_of=()
+fresh=		# if not empty, run what passed, too
+
+module_paths="Kbuild Makefile module tests/selftests tests/tap.sh tests/tap.py tests/suites.sh tests/vm"
+user_paths="Makefile module packaging/version userspace tests/userspace tests/tap.sh tests/tap.py
+	tests/suites.sh tests/vm tests/selftests/lastline_test.h"
+package_paths="$user_paths Kbuild LICENSE packaging README.md CHANGELOG.md docs tests/packages"
+
+# suite NAME NEEDS PATHS COMMAND...
+suite()
+{
+	order+=("$1")
+	needs[$1]=$2 paths[$1]=$3 command[$1]=${*:4}
+}
+
+# guests GROUP NEEDS PATHS NAME...: prepare_GROUP sets $machine and $programs
+guests()
+{
+	local group=$1 name
+
+	for name in "${@:4}"; do
+		[ "$group" = vm ] || name=$group.$name
+		order+=("$name")
+		needs[$name]=$2 paths[$name]=$3 group_of[$name]=$group
+	done
+}
+
+user_needs="vm source selftests userspace"
+debian_needs="$user_needs debian"
+kernel_needs="vm source selftests kernel"
+# What the programs of tests/selftests prove on any kernel.
+contract=(contract limits large-lines soak add-remove syscall-fuzz)
+
+# The suites of "make check".
+guests vm "vm source selftests" "$module_paths" "${contract[@]}" shell python
+guests vm "$user_needs" "$user_paths tests/mqtt tests/selftests" library command bridge
+suite unit "unit source" "module tests/unit" make -s -C tests/unit run_tests
+suite fuzz fuzz "module tests/fuzz tests/unit" tests/fuzz/run
+suite models models "module tests/models" tests/models/run --spin
+suite lint "vm source lint userspace abi" . tests/lint
+suite manuals "vm manuals" "$user_paths" tests/userspace/man
+suite abi "vm userspace abi" "$user_paths" tests/userspace/abi
+# shellcheck disable=SC2034 # used by tests/check
+fast=("${order[@]}")
+
+# The suites that only "make check-all" has.
+debug_paths="$module_paths tests/coverage"
+guests kasan "$kernel_needs" "$debug_paths" contract inject_test add-remove syscall-fuzz isolation \
+	coverage known-bugs
+guests kcsan "$kernel_needs" "$debug_paths" contract syscall-fuzz known-bugs
+guests preempt "$kernel_needs" "$debug_paths" "${contract[@]}" known-bugs
+for name in bullseye bookworm trixie sid; do
+	guests $name "vm source selftests debian" "$module_paths" build "${contract[@]}" shell python
+done
+guests i386 "vm source selftests debian" "$module_paths" "${contract[@]}"
+for name in arm64 armhf s390x; do
+	guests $name "$debian_needs $name" "$module_paths userspace tests/userspace" build rig \
+		"${contract[@]}" library
+done
+suite cli "$debian_needs" "$user_paths" debian_tests cli.sh accounts.sh completion.sh
+suite top "$debian_needs" "$user_paths" debian_tests top.sh bench.sh
+suite system "$debian_needs" "$user_paths" in_debian --add "$build/vm/robot:/" -- /tests/userspace/system.sh
+suite mqtt "$debian_needs" "$user_paths tests/mqtt" mqtt_tests lines.sh tls.sh
+suite mqtt-faults "$debian_needs" "$user_paths tests/mqtt" mqtt_tests faults.sh
+suite service "$debian_needs" "$user_paths tests/mqtt" \
+	in_debian --add "$top/tests/mqtt:/tests/mqtt" -- /tests/mqtt/service.sh
+suite machines "$debian_needs" "$user_paths tests/mqtt README.md" tests/mqtt/machines
+suite valgrind "$debian_needs valgrind" "$user_paths" valgrind_tests
+suite tutorial "$debian_needs" "$user_paths docs" tests/userspace/tutorial
+suite readme "$debian_needs" "$user_paths README.md" tests/userspace/tutorial README.md "Using it"
+suite examples "$user_needs" "$user_paths" example_tests
+suite install "vm userspace" "$user_paths" tests/userspace/install
+suite packages "$debian_needs packages" "$package_paths" tests/packages/debian
+suite recipes "vm userspace packages" "$package_paths" tests/packages/others
+suite dkms "$kernel_needs debian" "$module_paths LICENSE packaging tests/dkms" tests/dkms/run
+suite secure-boot "$kernel_needs debian secure-boot" "$module_paths packaging tests/dkms" \
+	tests/dkms/secure-boot
+suite kernel-tree "$kernel_needs kernel-tree lint" "$module_paths packaging userspace/abi tests/kernel-tree" \
+	tests/kernel-tree
+suite rig "vm debian" "module tests/vm" tests/vm/run_test
+suite isolation "vm source selftests" "$module_paths" in_vm -- /tests/lastline/isolation_test 1000 100
+suite external "vm source selftests external" "$module_paths userspace/examples" external_stress 1
+suite litmus "models source" "module tests/models" tests/models/run --herd
+suite fuzz-long fuzz "module tests/fuzz tests/unit" tests/fuzz/run --seconds 20
+suite mutants "$user_needs unit fuzz models lint abi" \
+	"module userspace tests" tests/mutants/run
+suite bench "vm" "module tests/bench tests/vm" tests/bench/check
+
+# chosen NAME...: prints the suites that the names stand for: a suite, a group of them, a
+# word for several groups, or a program of tests/selftests
+chosen()
+{
+	local word name found status=0
+
+	for word; do
+		case $word in
+		matrix)		chosen bullseye bookworm trixie sid; continue ;;
+		architectures)	chosen arm64 armhf s390x; continue ;;
+		esac
+		found=
+		for name in "${order[@]}"; do
+			if [ "$name" = "$word" ] || [ "${group_of[$name]:-}" = "$word" ]; then
+				echo "$name"
+				found=1
+			fi
+		done
+		if [ -z "$found" ] && [ -e "$(program_source "$word")" ]; then
+			echo "$word"
+			found=1
+		fi
+		[ -n "$found" ] || {
+			echo "there is no suite '$word'; there are: ${order[*]} matrix architectures" >&2
+			status=2
+		}
+	done
+	return "$status"
+}
+
+# program_source WORD: the source of a program of tests/selftests
+program_source()
+{
+	local source=$top/tests/selftests/$1
+
+	[ -e "$source" ] || source+=.c
+	echo "$source"
+}
+
+# add_programs NAME...: those that are not suites, but single programs in the VM
+add_programs()
+{
+	local name
+
+	for name; do
+		[ -n "${paths[$name]:-}" ] || guests vm "vm source selftests" "$module_paths" "$name"
+	done
+}
 
 # begin DIRECTORY: for the logs
 begin()
 {
 	logs=$1
 	rm -rf "$logs"
-	mkdir -p "$logs"
+	mkdir -p "$logs" "$build/passed"
 	# Ctrl-C does not reach what runs in the background.
 	trap 'trap "" TERM; kill -TERM 0; exit 130' INT TERM
+	cd "$top" || exit
 }
 
-# tally LOG: prints passed, failed, skipped. Tests inside a test ("# ok ...") count
+# key_of PATH...: changes with any file there, with the compiler and the VM's kernel
+key_of()
+{
+	{
+		cd "$top" && git ls-files -z --cached --others --exclude-standard -- "$@" |
+			sort -z | xargs -0 sha256sum 2>/dev/null
+		gcc --version
+		cat "$build/kernel-release" 2>/dev/null
+	} | sha256sum | cut -c-16
+}
+
+# passed_file NAME: where its log is kept if it passed
+passed_file()
+{
+	# shellcheck disable=SC2086 # several words
+	echo "$build/passed/$1-$(key_of ${paths[$1]})"
+}
+
+# count_log FILE: prints passed, failed, skipped. Tests inside of a test ("# ok ...") count
 # instead of the one around them, unless only that one failed: it crashed.
-tally()
+count_log()
 {
 	awk '
 	/^# (ok|not ok) [0-9]+/	{ inside++ }
@@ -49,117 +200,198 @@ tally()
 	END			{ print pass + 0, fail + 0, skip + 0 }' "$1"
 }
 
-# suite NAME COMMAND...: begins when one of two places is free
-suite()
+# count_results NAME: sets status, seconds, pass, fail, skip from its log
+count_results()
 {
-	local name=$prefix$1
-	shift
-	names+=("$name")
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
-		wait -n
-	done
-	{
-		start=$SECONDS
-		"$@" >"$logs/$name" 2>&1
-		echo "$? $((SECONDS - start))" >"$logs/$name.status"
-	} &
-}
-
-# built COMMAND...: the suite build, on which those that follow depend; fails if it did
-built()
-{
-	local status
-
-	suite build "$@"
-	wait
-	read -r status _ <"$logs/${prefix}build.status" && [ "$status" = 0 ]
-}
-
-# key PATH...: changes with any file there, with the compiler and the kernel's source
-key()
-{
-	{
-		cd "$top" && find "$@" -type f -exec sha256sum {} + | sort
-		gcc --version
-		dpkg-query -Wf '${Version}' linux-source-6.1
-	} | sha256sum | cut -c-16
-}
-
-# remember FILE COMMAND...: keeps what it printed, if it passed. Not by the status alone:
-# the kernel's own runner has none.
-remember()
-{
-	local file=$1 status=0 fail
-	shift
-	mkdir -p "$(dirname "$file")"
-	"$@" >"$file.new" || status=$?
-	cat "$file.new"
-	read -r _ fail _ < <(tally "$file.new")
-	[ "$status$fail" != 00 ] || mv "$file.new" "$file"
-	return "$status"
-}
-
-# still NAME PATH... -- COMMAND...: a suite that depends on nothing but the files there;
-# what passed is not run again until one of them changes
-still()
-{
-	local name=$1 paths=() known
-	shift
-	while [ "$1" != -- ]; do
-		paths+=("$1")
-		shift
-	done
-	shift
-	known=$build/known/$prefix$name-$(key "${paths[@]}")
-	if [ -e "$known" ]; then
-		suite "$name" cat "$known"
-	else
-		suite "$name" remember "$known" "$@"
-	fi
-}
-
-# count NAME: what a suite said, in $status, $seconds, $pass, $fail, $skip, and in the sums
-count()
-{
-	status=1 seconds=0
-	read -r status seconds 2>/dev/null <"$logs/$1.status"
-	read -r pass fail skip < <(tally "$logs/$1")
-	# An end that no test explains is a failure of its own.
-	[ "$status" = 0 ] || [ "$fail" != 0 ] || fail=1
+	status=1 seconds=0 pass=0 fail=0 skip=0
+	[ -e "$logs/$1.status" ] || return
+	read -r status seconds <"$logs/$1.status"
+	read -r pass fail skip < <(count_log "$logs/$1")
+	# A status that no test explains is a failure of its own, and so are no tests.
+	[ "$status" = 0 ] || [ "$status" = 4 ] || [ "$fail" != 0 ] || fail=1
 	[ $((pass + fail + skip)) != 0 ] || fail=1
-	passed=$((passed + pass)) failed=$((failed + fail)) skipped=$((skipped + skip))
 }
 
-# explain NAME: what failed, and why
-explain()
-{
-	echo "$1"
-	echo "  ended with status $status; the whole log is $logs/$1"
-	{
-		grep -E -B 12 '^(# )?not ok' "$logs/$1"
-		tail -n 12 "$logs/$1"
-	} | grep -vE '^(# )+#? *( RUN| OK|ok )' | sed 's/^/  /'
-}
-
-# Counts and prints what a suite said.
-report()
+# finished NAME STATUS SECONDS: keeps the log of a suite that passed
+finished()
 {
 	local status seconds pass fail skip
 
-	count "$1"
-	printf '%-16s %3d passed, %d failed, %d skipped (%d s)\n' \
-		"$1" "$pass" "$fail" "$skip" "$seconds"
-	[ "$fail" = 0 ] || explained+=("$(explain "$1")")
-	grep -E '^(# )?ok .*# SKIP' "$logs/$1" | sed 's/^/  /'
+	echo "$2 $3" >"$logs/$1.status"
+	count_results "$1"
+	[ "$fail" = 0 ] && cp "$logs/$1" "$(passed_file "$1")"
+	printf '%-22s %s\n' "$1" "$([ "$fail" = 0 ] && echo passed || echo FAILED), $3 s" >&2
 }
 
-# The sums of what was reported, and before them, where nobody has to look for it, what
-# failed; its status is that of all.
-conclude()
+# job COMMAND...: runs it when one of two places is free
+job()
 {
-	[ "$failed" = 0 ] || printf '%s\n' "${explained[@]}"
+	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+		wait -n
+	done
+	"$@" &
+}
+
+run_suite()
+{
+	local name=$1 start=$SECONDS words status=0
+
+	read -ra words <<<"${command[$name]}"
+	# In a subshell, which it may exit.
+	("${words[@]}") >"$logs/$name" 2>&1 || status=$?
+	finished "$name" "$status" $((SECONDS - start))
+}
+
+# run_group GROUP NAME...: one boot for all. The suite "vm" of the group stands for the
+# kernel, which must not complain, leak or keep the module.
+run_group()
+{
+	local group=$1 prefix=$1. start=$SECONDS status=0 name inside=() word
+	shift
+
+	[ "$group" != vm ] || prefix=
+	if ! "prepare_$group" "$@" >"$logs/$group.prepare" 2>&1; then
+		for name; do
+			cp "$logs/$group.prepare" "$logs/$name"
+			finished "$name" 1 $((SECONDS - start))
+		done
+		return
+	fi
+	for name; do
+		word=${name#"$prefix"}
+		case $word in
+		build|rig|coverage|known-bugs) ;;
+		*)	inside+=("$word") ;;
+		esac
+	done
+	if [ ${#inside[@]} -gt 0 ]; then
+		in_vm "${carried[@]}" -- env SECONDS_EACH="${SECONDS_EACH:-10}" \
+			ISOLATION="${ISOLATION-100 20}" /tests/guest "${inside[@]}" >"$logs/$group.vm" 2>&1 || status=$?
+		split_log "$prefix" "$logs/$group.vm" "$status"
+	fi
+	# These boot VMs of their own, or read what the others left.
+	for name; do
+		word=${name#"$prefix"} start=$SECONDS status=0
+		case $word in
+		build|rig|coverage|known-bugs)
+			("${word//-/_}_of" "$group") >"$logs/$name" 2>&1 || status=$?
+			finished "$name" "$status" $((SECONDS - start)) ;;
+		esac
+	done
+}
+
+# split_log PREFIX LOG STATUS: gives each suite its part. A status above 4 means that the
+# machine failed: then none of them passed.
+split_log()
+{
+	local prefix=$1 log=$2 machine_status=$3 word status seconds
+
+	awk -v prefix="$logs/$prefix" '
+	/^# begin /	{ file = prefix $3; next }
+	/^# end /	{ close(file); print $4, $5 >(file ".end"); close(file ".end"); file = ""; next }
+	file != ""	{ print >file }' "$log"
+	for word in "${inside[@]}"; do
+		status=125 seconds=0
+		[ ! -e "$logs/$prefix$word.end" ] || read -r status seconds <"$logs/$prefix$word.end"
+		if [ "$machine_status" -gt 4 ]; then
+			[ "$status" != 0 ] || status=125
+			grep -A 70 '^run: ' "$log" >>"$logs/$prefix$word"
+		fi
+		finished "$prefix$word" "$status" "$seconds"
+	done
+}
+
+# run_suites NAME...: sets up, and runs those that have not passed as they are now
+run_suites()
+{
+	local name other file group groups=() all_needs=() words
+	local -A waiting=()
+
+	add_programs "$@"
+	for name; do
+		read -ra words <<<"${needs[$name]}"
+		all_needs+=("${words[@]}")
+	done
+	mapfile -t all_needs < <(printf '%s\n' "${all_needs[@]}" | sort -u)
+	"$top/tests/setup" "$build" "${all_needs[@]}" || return
+	for name; do
+		file=$(passed_file "$name")
+		if [ -z "$fresh" ] && [ -e "$file" ]; then
+			cp "$file" "$logs/$name"
+			echo "0 unchanged" >"$logs/$name.status"
+		else
+			waiting[$name]=1
+		fi
+	done
+	stage "${!waiting[@]}" >"$logs/stage" 2>&1 || {
+		tail -n 30 "$logs/stage" >&2
+		echo "cannot build what the suites run; the whole log is $logs/stage" >&2
+		return 1
+	}
+	for name; do
+		[ -n "${waiting[$name]:-}" ] || continue
+		group=${group_of[$name]:-}
+		if [ -z "$group" ]; then
+			job run_suite "$name"
+		elif [[ " ${groups[*]} " != *" $group "* ]]; then
+			groups+=("$group")
+			mapfile -t words < <(for other; do
+				[ "${group_of[$other]:-}" != "$group" ] || [ -z "${waiting[$other]:-}" ] ||
+					echo "$other"
+			done)
+			job run_group "$group" "${words[@]}"
+		fi
+	done
+	wait
+}
+
+# print_failures NAME: what failed, and why
+print_failures()
+{
+	echo "$1 ended with status $status; the whole log is $logs/$1"
+	{
+		grep -E -B 12 '^(# )?not ok' "$logs/$1"
+		tail -n 12 "$logs/$1"
+	} 2>/dev/null | grep -vE '^(# )+#? *( RUN| OK|ok )' | sed 's/^/  /'
+}
+
+# summary NAME...: the failures, the table, and the sums; fails if a test failed
+summary()
+{
+	local name status seconds pass fail skip passed=0 failed=0 skipped=0 rows=()
+
+	for name; do
+		count_results "$name"
+		passed=$((passed + pass)) failed=$((failed + fail)) skipped=$((skipped + skip))
+		rows+=("$(printf '%-24s %6d %6d %7d %9s' "$name" "$pass" "$fail" "$skip" "$seconds")")
+		[ "$fail" = 0 ] || print_failures "$name"
+	done
+	printf '\n%-24s %6s %6s %7s %9s\n' suite passed failed skipped seconds
+	printf '%s\n' "${rows[@]}"
+	grep -hE '^(# )?ok .*# SKIP' "${@/#/$logs/}" 2>/dev/null | sed 's/^/skipped: /'
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
+}
+
+# stage NAME...: builds, before any of them runs, what several of these suites use
+stage()
+{
+	local all=" ${*/%/ }" name purposes=''
+
+	for name; do
+		purposes+=" ${needs[$name]} "
+	done
+	if [[ $purposes == *" vm "* ]]; then
+		make -s -C "$top" modules KDIR="/usr/src/linux-headers-$(cat "$build/kernel-release")" || return
+	fi
+	[[ $purposes != *" selftests "* ]] || stage_selftests || return
+	if [[ $purposes == *" userspace "* ]]; then
+		stage_userspace && stage_robot || return
+	fi
+	if [[ $purposes == *" userspace "* && $purposes == *" source "* ]]; then
+		make -s -C "$top/tests/userspace" || return
+	fi
+	[[ $all != *" bridge "* ]] || "$top/tests/mqtt/get-mosquitto" >/dev/null
 }
 
 # stage_selftests [NAME MAKE-VARIABLE...]: lays the programs of tests/selftests out as the
@@ -173,7 +405,7 @@ stage_selftests()
 	mkdir -p "$stage/lastline"
 	cp -r "$harness/kselftest" "$harness/run_kselftest.sh" "$stage" &&
 		cp "$top"/tests/selftests/{settings,*.sh,*.py} "$stage/lastline" &&
-		cp "$top"/tests/tap.{sh,py} "$stage" &&
+		cp "$top"/tests/tap.{sh,py} "$top/tests/vm/guest" "$stage" &&
 		find "$build/$name" -type f -executable -exec cp {} "$stage/lastline" \; &&
 		(cd "$stage/lastline" && find . -type f -executable -printf 'lastline:%P\n') \
 			>"$stage/kselftest-list.txt"
@@ -189,15 +421,24 @@ stage_userspace()
 		make -s -C "$top" install DESTDIR="$stage" prefix=/usr MQTT=yes \
 			zshdir=/usr/share/zsh/vendor-completions \
 			KDIR="/usr/src/linux-headers-$release" &&
-		# Of the kernel's own modules there is none in the machine.
+		# The machine has none of the kernel's own modules.
 		depmod -b "$stage" "$release" 2>/dev/null
 }
 
-# The library's tests and the examples; once, before the suites that take them, of which two
-# run at a time.
-build_library_tests()
+# An administrator's files that create the channels of robot.conf at boot.
+stage_robot()
 {
-	make -s -C "$top/tests/userspace"
+	local etc=$build/vm/robot/etc wants=systemd/system/sysinit.target.wants
+	rm -rf "$build/vm/robot" &&
+		install -D -m 0644 "$top/userspace/examples/robot.conf" "$etc/lastline.d/robot.conf" &&
+		mkdir -p "$etc/$wants" &&
+		ln -s /usr/lib/systemd/system/lastline.service "$etc/$wants"
+}
+
+# in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
+in_vm()
+{
+	"$top/tests/vm/run" "${machine[@]}" --add "$programs:/tests" "$@"
 }
 
 # in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
@@ -206,16 +447,6 @@ in_debian()
 	"$top/tests/vm/run" --debian --no-module --timeout 3600 --add "$build/vm/installed:/" \
 		--add "$top/tests/userspace:/tests/userspace" \
 		--add "$top/tests/tap.sh:/tests/tap.sh" --add "$top/tests/tap.py:/tests/tap.py" "$@"
-}
-
-# As an administrator leaves it who wants the channels of robot.conf from boot on.
-stage_robot()
-{
-	local etc=$build/vm/robot/etc wants=systemd/system/sysinit.target.wants
-	rm -rf "$build/vm/robot" &&
-		install -D -m 0644 "$top/userspace/examples/robot.conf" "$etc/lastline.d/robot.conf" &&
-		mkdir -p "$etc/$wants" &&
-		ln -s /usr/lib/systemd/system/lastline.service "$etc/$wants"
 }
 
 # A machine's shell that runs tests one after another.
@@ -235,13 +466,6 @@ mqtt_tests()
 		--add "$top/tests/mqtt:/tests/mqtt" -- "${in_turn[@]}" "${@/#//tests/mqtt/}"
 }
 
-# The library's tests, with the library in them and with the one that is installed.
-library_tests()
-{
-	in_debian --add "$build/userspace-tests:/tests/library" -- \
-		sh -c '/tests/library/lib_test && /tests/library/lib_test_shared'
-}
-
 # An error or a leak fails the test that it is in.
 valgrind_tests()
 {
@@ -256,82 +480,84 @@ example_tests()
 
 	"$top/tests/vm/run" --with bash --add "$top/$here/examples.sh:/$here/examples.sh" \
 		--add "$build/userspace-tests/examples:/$here/examples" \
-		--add "$top/tests/tap.sh:/tests/tap.sh" --add "$top/tests/tap.py:/tests/tap.py" -- \
-		"/$here/examples.sh"
+		--add "$top/tests/tap.sh:/tests/tap.sh" -- "/$here/examples.sh"
 }
 
-# With two kernels, and where only what is signed is loaded.
-dkms_tests()
+# external_stress SECONDS [VM-OPTION...]: each of these tools attacks the driver for so long
+external_stress()
 {
-	"$top/tests/dkms/run" && "$top/tests/dkms/secure-boot"
-}
-
-# in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
-in_vm()
-{
-	"$top/tests/vm/run" "${machine[@]}" --add "$programs:/tests" "$@"
-}
-
-# selftests [VM-OPTION...] -- TEST...: by the kernel's own runner
-selftests()
-{
-	local options=()
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
+	local seconds=$1 lastline=/tests/lastline tools
+	tools=(bash cat env fio head mktemp paste pkill python3 sed seq setpriv sleep stat strace
+		stress-ng timeout tr trinity xargs)
 	shift
-	in_vm "${options[@]}" --with bash --with timeout -- \
-		sh -c "cd /tests && ./run_kselftest.sh ${*/#/-t lastline:}"
+	in_vm --smp 4 "$@" --add "$top/userspace/examples:$lastline/examples" \
+		"${tools[@]/#/--with=}" -- "$lastline/external_stress.sh" "$seconds"
 }
 
-# on_kernel NAME: the suites that follow run on that debug kernel, which is built first,
-# with the module for it. That has -g, so that scripts/faddr2line of the kernel's source
-# finds the line that a report means. It is slow by design, so that all get more time.
-on_kernel()
-{
-	local name=$1 dir=$build/kernels/$1 make=(make -s -C "$top" modules KCFLAGS=-g) module
+# What the suites in a VM take along: shells and tools of this machine.
+tools=(bash dash zsh socat python3 cat dd env head mktemp seq setpriv sleep stat stdbuf tail
+	tee timeout tr yes)
+carried=()
 
-	prefix=$name.
-	# Lines are counted, and which places a call reached can be asked for.
+# prepare_vm NAME...: Debian's kernel, preempted anywhere, with poisoned slabs
+prepare_vm()
+{
+	carried=(--smp 4 --mem 2048 --append "preempt=full threadirqs slub_debug=P init_on_alloc=0"
+		--with bash --with timeout)
+	case " $* " in
+	*" shell "*|*" python "*|*" command "*|*" bridge "*)
+		carried+=("${tools[@]/#/--with=}") ;;
+	esac
+	case " $* " in
+	*" library "*|*" command "*|*" bridge "*)
+		carried+=(--add "$build/userspace-tests:/tests/library"
+			--add "$top/tests/userspace:/tests/userspace" --add "$top/tests/mqtt:/tests/mqtt") ;;
+	esac
+}
+
+# prepare_debug NAME: that debug kernel, which is built first, and the module for it. -g lets
+# scripts/faddr2line of the kernel's source find the line of a report.
+prepare_debug()
+{
+	local name=$1 dir make=(make -s -C "$top" modules KCFLAGS=-g) module
+
+	# Counts lines, and reports which places a call reached.
 	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y KCOV_INSTRUMENT=y)
-	"$top/tests/vm/kernel" "$name" >/dev/null && "${make[@]}" KDIR="$dir" || return 1
+	dir=$("$top/tests/vm/kernel" "$name") && "${make[@]}" KDIR="$dir" || return
+	ln -sfn "$dir" "$build/kernel-$name"
 	module=$build/$(cat "$dir/include/config/kernel.release")/lastline.ko
 	machine=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 3600)
+	carried=(--smp 4 --with bash --with timeout)
 	case $name in
 	kasan)
-		coverage=$build/coverage/$(key "${sources[@]}")
-		if [ ! -e "$coverage" ]; then
-			# What is known brings no counts.
-			rm -rf "$build"/known/kasan.* "$build/coverage"
-			mkdir -p "$coverage"
-		fi
+		# shellcheck disable=SC2086 # several words
+		coverage=$build/coverage/$(key_of $module_paths)
+		mkdir -p "$coverage"
 		machine+=(--coverage "$coverage") ;;
-	# It tells of the kernel's own races, too, and is to go on after those.
+	# It reports races of the kernel's own, too, and must go on after those.
 	kcsan)		machine+=(--append panic_on_warn=0) ;;
 	preempt)	machine+=(--append threadirqs) ;;
 	esac
 }
+prepare_kasan() { prepare_debug kasan; }
+prepare_kcsan() { prepare_debug kcsan; }
+prepare_preempt() { prepare_debug preempt; }
+coverage_of() { tests/coverage/run "$coverage"; }
+known_bugs_of() { tests/vm/known_bugs/run "$1" "${machine[@]}"; }
 
-# builds_for DIRECTORY: of tests/vm/distribution. Each warning counts.
-builds_for()
+# prepare_distribution NAME: its kernel, with the module that its compiler made
+prepare_distribution()
 {
-	local release backports="what was brought to a kernel that calls itself 5.14 is found"
-
-	release=$(cat "$1/release")
-	# shellcheck source=tests/tap.sh
-	. "$top/tests/tap.sh"
-	# As RHEL 9 does. It has all that this kernel has.
-	if printf '%s\n' 5.14 "$release" | sort -CV; then
-		check "$backports" build_for "$1" "KERNEL_VERSION(5, 14, 0)"
-	else
-		tap_result 4 "$backports" "this kernel is older"
-	fi
-	check "$(cat "$1/compiler") builds the module for $release without a warning" build_for "$1"
-	finish
+	distribution=$("$top/tests/vm/distribution" "$1") && build_for "$distribution" >/dev/null || return
+	machine=(--kernel "$distribution/vmlinuz" --module "$build/$1.ko" --timeout 3600)
+	carried=(--smp 4 "${tools[@]/#/--with=}")
 }
+prepare_bullseye() { prepare_distribution bullseye; }
+prepare_bookworm() { prepare_distribution bookworm; }
+prepare_trixie() { prepare_distribution trixie; }
+prepare_sid() { prepare_distribution sid; }
 
-# in_root ROOT COMMAND...: with /proc, which objtool wants since 7.0, where we may mount
+# in_root ROOT COMMAND...: with /proc, which objtool needs since 7.0, where we may mount
 in_root()
 {
 	if unshare --mount --propagation private true 2>/dev/null; then
@@ -343,119 +569,96 @@ in_root()
 	fi
 }
 
-# build_for DIRECTORY [VERSION]: prints the compiler's words, as far as they are warnings or
-# errors; with a version that the kernel pretends to have
+# build_for NAME [VERSION]: the module, with that release's compiler and headers, as
+# $build/NAME.ko; prints warnings and errors. With a version that the kernel claims to have.
 build_for()
 {
-	local root=$1/root source=usr/src/lastline log=$1/log status=0
+	local name=$1 dir=$distribution log=$build/$1.log root source status=0
 
-	rm -rf "${root:?}/$source" "$1/lastline.ko"
-	mkdir -p "$root/$source" && cp -r "$top/Kbuild" "$top/module" "$root/$source" || return
+	root=$dir/root source=tmp/lastline.$$
+	mkdir "$root/$source" && cp -r "$top/Kbuild" "$top/module" "$root/$source" || return
 	[ $# = 1 ] || sed -i "s/LINUX_VERSION_CODE/$2/" "$root/$source/module/compat.h"
-	in_root "$root" make -C "/usr/src/linux-headers-$(cat "$1/release")" M="/$source" W=1 \
+	in_root "$root" make -C "/usr/src/linux-headers-$(cat "$dir/release")" M="/$source" W=1 \
 		modules >"$log" 2>&1 || status=$?
 	grep -iE 'warning|error' "$log"
-	[ "$status" = 0 ] && cp "$root/$source/lastline.ko" "$1"
+	[ "$status" != 0 ] || cp "$root/$source/lastline.ko" "$build/$name.ko" || status=1
+	rm -rf "${root:?}/$source"
+	return "$status"
 }
 
-# on_distribution NAME DIRECTORY: the suites that follow run on the kernel of that
-# tests/vm/distribution, with the module that its compiler made
-on_distribution()
+# build_of DISTRIBUTION|ARCHITECTURE: every warning counts
+build_of()
 {
-	prefix=$1.
-	built builds_for "$2" || return 1
-	machine=(--kernel "$2/vmlinuz" --module "$2/lastline.ko")
-}
-
-# with_32_bits: the suites that follow have programs of 32 bits
-with_32_bits()
-{
-	local root gcc
-
-	prefix=i386.
-	root=$("$top/tests/vm/sysroot" i386) || return 1
-	gcc="gcc -m32 --sysroot=$root -B$root/usr/lib/gcc/i686-linux-gnu/12"
-	stage_selftests i386 CC="$gcc" && programs=$build/vm/selftests-i386
-}
-
-# get_architecture NAME: what it takes to build for it and to run it; the directory of
-# tests/vm/sysroot in $sysroot
-get_architecture()
-{
-	arch "$1" && "$top/tests/setup" "$build" "${needs[@]}" &&
-		sysroot=$("$top/tests/vm/sysroot" "$1")
-}
-
-# What runs on that architecture, and is built here. Each warning counts.
-builds_across()
-{
-	local gcc="${cross}gcc --sysroot=$sysroot"
-	local own=(BUILD="$build/$arch" CC="$gcc" AR="${cross}ar" MQTT=yes)
 	# shellcheck source=tests/tap.sh
 	. "$top/tests/tap.sh"
-
-	# There is no kernel with debug information to take types from.
-	check "the module builds without a warning" \
-		make -s -C "$top" modules KDIR="$sysroot/headers" CROSS_COMPILE="$cross" W=1 \
-		CONFIG_DEBUG_INFO_BTF_MODULES=
-	check "the tests build without a warning" stage_selftests "$arch" CC="$gcc"
-	check "library and command build without a warning" \
-		make -s -C "$top/userspace" "${own[@]}"
-	check "the library's tests build without a warning" \
-		make -s -C "$top/tests/userspace" "${own[@]}" \
-		KSELFTEST="$build/linux/tools/testing/selftests" \
-		"$build/$arch/userspace-tests/lib_test"
+	if [ -n "${distribution:-}" ]; then
+		echo "# built for: $(cat "$distribution/release") | $(cat "$distribution/compiler")"
+		# RHEL 9 backports to a kernel that calls itself 5.14.
+		if printf '%s\n' 5.14 "$(cat "$distribution/release")" | sort -CV; then
+			check "the module builds where features are backported to a kernel of version 5.14" \
+				build_for "$1" "KERNEL_VERSION(5, 14, 0)"
+		fi
+		check "$(cat "$distribution/compiler") builds the module for $(cat "$distribution/release") without a warning" \
+			build_for "$1"
+	else
+		echo "# built for: $(cat "$sysroot/kernel-release") | gcc $("${cross}gcc" -dumpfullversion)"
+		# No kernel with debug information is there to take types from.
+		check "the module builds without a warning" make -s -B -C "$top" modules \
+			KDIR="$sysroot/headers" CROSS_COMPILE="$cross" W=1 CONFIG_DEBUG_INFO_BTF_MODULES=
+		check "library and command build without a warning" \
+			make -s -B -C "$top/userspace" BUILD="$build/$arch" CC="$cc" AR="${cross}ar" MQTT=yes
+	fi
 	finish
 }
 
-# on_architecture: the suites that follow run on Debian's kernel for the one that was got,
-# with module and programs that were built here
-on_architecture()
+# Programs of 32 bits, on Debian's kernel for 64.
+prepare_i386()
 {
-	prefix=$arch.
-	built builds_across || return 1
-	machine=(--arch "$arch" --mem 2048 --timeout 3600)
-	programs=$build/vm/selftests-$arch
+	local root gcc
+
+	root=$("$top/tests/vm/sysroot" i386) || return
+	gcc="gcc -m32 --sysroot=$root -B$root/usr/lib/gcc/i686-linux-gnu/12"
+	stage_selftests i386 CC="$gcc" && programs=$build/vm/selftests-i386
+	carried=(--smp 4 --with bash --with timeout)
 }
 
-# steadily NAME COMMAND...: a suite that depends on driver and tests alone
-steadily()
+# prepare_architecture NAME: Debian's kernel for it, and what is built for it here
+prepare_architecture()
 {
-	still "$1" "${sources[@]}" -- "${@:2}"
+	arch "$1" && sysroot=$("$top/tests/vm/sysroot" "$1") || return
+	cc="${cross}gcc --sysroot=$sysroot"
+	make -s -C "$top" modules KDIR="$sysroot/headers" CROSS_COMPILE="$cross" \
+		CONFIG_DEBUG_INFO_BTF_MODULES= &&
+		stage_selftests "$1" CC="$cc" &&
+		make -s -C "$top/userspace" BUILD="$build/$1" CC="$cc" AR="${cross}ar" MQTT=yes &&
+		make -s -C "$top/tests/userspace" BUILD="$build/$1" CC="$cc" AR="${cross}ar" MQTT=yes \
+			KSELFTEST="$build/linux/tools/testing/selftests" \
+			"$build/$1/userspace-tests/lib_test" || return
+	machine=(--arch "$1" --mem 2048 --timeout 3600)
+	programs=$build/vm/selftests-$1
+	carried=(--smp 4 --with bash --with timeout --add "$build/$1/userspace-tests:/tests/library")
+}
+prepare_arm64() { prepare_architecture arm64; }
+prepare_armhf() { prepare_architecture armhf; }
+prepare_s390x() { prepare_architecture s390x; }
+
+# ends STATUS TEXT COMMAND...: with this command the rig ends so, and prints this
+ends()
+{
+	local output status=0
+
+	output=$("$top/tests/vm/run" "${machine[@]}" -- "${@:3}" 2>&1) || status=$?
+	[ "$status" = "$1" ] && grep -q -- "$2" <<<"$output" || echo "status $status: $output"
 }
 
-# machine_suites RUN: all that runs in a machine, on any kernel; by suite or by steadily
-machine_suites()
+# These machines cannot choose the status of QEMU.
+rig_of()
 {
-	"$1" scenarios selftests "${tools[@]/#/--with=}" -- scenarios.sh scenarios.py
-	program_suites "$1"
-}
-
-# program_suites RUN: as far as it is made of programs of ours
-program_suites()
-{
-	local run=$1
-
-	"$run" soak selftests --smp 4 -- soak lifetimes
-	"$run" contract selftests -- "${contract[@]}"
-	"$run" limits selftests --param line_max=64 --param devices=256 -- \
-		write_test read_test rest_test
-	"$run" large selftests --param line_max=1048576 -- \
-		write_test read_test rest_test fault_test map_test
-	"$run" calls in_vm --smp 4 -- /tests/lastline/calls --seconds 10
-}
-
-# disturb SECONDS [VM-OPTION...]: tools of others, made to break things, for so long each
-disturb()
-{
-	local seconds=$1 lastline=/tests/lastline
-	shift
-	in_vm --smp 4 "$@" --add "$top/userspace/examples:$lastline/examples" \
-		"${strangers[@]/#/--with=}" -- "$lastline/tools.sh" "$seconds"
-}
-
-# Memory is full of a pattern: the test frees pages with one, the kernel objects.
-with_pattern()
-{
-	in_vm --append "slub_debug=P init_on_alloc=0" -- /tests/lastline/fresh_test
+	# shellcheck source=tests/tap.sh
+	. "$top/tests/tap.sh"
+	check "the status of the command is that of the rig" ends 7 "" sh -c "exit 7"
+	check "a panic is a failure" ends 125 "Kernel panic" sh -c "echo c >/proc/sysrq-trigger"
+	check "a machine that stops by itself is a failure" ends 125 "no verdict" poweroff -f
+	check "a machine that restarts is a failure" ends 125 "no verdict" reboot -f
+	finish
 }

@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2034 # who sources this uses them
+# shellcheck shell=bash disable=SC2034 # used by the scripts that source this
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What differs between Debian's architectures for those who build for them and boot them.
+# How Debian's architectures differ for builds and VMs.
 
 # The board that QEMU has for all of ARM's processors.
 arm_board()
@@ -20,17 +20,15 @@ arm_board()
 #   lines	what the kernel calls these
 #   words	more for the kernel's command line
 #   drivers	modules that the kernel needs for the lines
-#   needs	of this machine: who builds for it, and who runs it
 #   ended	the status of QEMU when the machine came to its end
 # A panic restarts the machine, for which QEMU ends with 0. Where a guest cannot choose
-# another status (tests/vm/leave.c does) the verdict, which is written last, and the console
+# another status (tests/vm/exit.c does) the verdict, which is written last, and the console
 # tell the difference.
 arch()
 {
 	arch=$1 cpu=max words=() drivers=() ended=0
 	case $arch in
 	amd64)
-		needs=(gcc qemu-system-x86)
 		cross=x86_64-linux-gnu-
 		emulator="qemu-system-x86_64"
 		hardware=(-serial chardev:console -serial chardev:terminal -serial chardev:verdict
@@ -41,19 +39,16 @@ arch()
 		words=(no_timer_check)
 		ended=33 ;;
 	arm64)
-		needs=(gcc-aarch64-linux-gnu qemu-system-arm)
 		cross=aarch64-linux-gnu-
 		emulator="qemu-system-aarch64"
 		# The real algorithm of pointer authentication is slow to emulate.
 		cpu=max,pauth-impdef=on
 		arm_board ;;
 	armhf)
-		needs=(gcc-arm-linux-gnueabihf qemu-system-arm)
 		cross=arm-linux-gnueabihf-
 		emulator="qemu-system-arm"
 		arm_board ;;
 	s390x)
-		needs=(gcc-s390x-linux-gnu qemu-system-misc)
 		cross=s390x-linux-gnu-
 		emulator="qemu-system-s390x"
 		hardware=(-device "sclpconsole,chardev=console" -device virtio-serial

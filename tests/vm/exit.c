@@ -7,14 +7,14 @@
 #include <sys/io.h>
 
 #define PORT	0xf4
-#define LEAVE	16
+#define EXIT_VALUE	16
 
 int main(void)
 {
 	if (ioperm(PORT, 1, 1)) {
-		perror("leave: ioperm");
+		perror("exit: ioperm");
 		return 1;
 	}
-	outb(LEAVE, PORT);
+	outb(EXIT_VALUE, PORT);
 	return 0;
 }

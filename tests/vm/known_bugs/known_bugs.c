@@ -153,7 +153,7 @@ static const struct {
 	{ "race", race },
 };
 
-static int __init canary_init(void)
+static int __init known_bugs_init(void)
 {
 	int i;
 
@@ -165,12 +165,12 @@ static int __init canary_init(void)
 	}
 	return -EINVAL;
 }
-module_init(canary_init);
+module_init(known_bugs_init);
 
-static void __exit canary_exit(void)
+static void __exit known_bugs_exit(void)
 {
 }
-module_exit(canary_exit);
+module_exit(known_bugs_exit);
 
 MODULE_DESCRIPTION("A module with a bug of your choice");
 MODULE_LICENSE("GPL");
