@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs a program: each operation in the model and really, one after the other, and
- * compares. Other processes take part, but one at a time, so that all is certain.
+ * Runs a program: performs each operation in the model and in the driver, and compares.
+ * Only one process acts at a time, so the result is always determined.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,14 +15,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "calls_exact.h"
+#include "syscall_fuzz_run.h"
 
-#define PATIENCE_MS	30000		/* until a reader is asleep, or awake */
+#define PATIENCE_MS	30000		/* until a reader sleeps, or wakes */
 
 struct descriptor descriptors[DESCRIPTORS];
 struct view views[VIEWS + OBSERVERS];
@@ -33,22 +33,14 @@ int control;
 volatile bool trace;
 
 static struct failure *failure;
-static unsigned int at;		/* the operation being done */
-static char call[256];		/* the call being made */
-static struct descriptor *sleeper;	/* somebody sleeps in a read of this */
-static volatile bool awake;		/* or does not any more */
+static unsigned int at;			/* index of the current operation */
+static char call[256];			/* text of the current call */
+static struct descriptor *sleeper;	/* this process sleeps in a read of it */
+static volatile bool awake;		/* that read has returned */
 
 /*
  * Comparing
  */
-
-__u64 now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return time.tv_sec * 1000000000ULL + time.tv_nsec;
-}
 
 void describe(const char *format, ...)
 {
@@ -82,13 +74,11 @@ static const char *result_text(long result)
 	char *text = texts[turn ^= 1];
 	const char *name = result < 0 && result > -4096 ? strerrorname_np(-result) : NULL;
 
-	if (name)
-		return name;
 	snprintf(text, sizeof(texts[0]), "%ld", result);
-	return text;
+	return name ? name : text;
 }
 
-/* What a call returned, as the kernel did. */
+/* Converts to the convention of the kernel. */
 long result(long returned)
 {
 	shared->calls++;
@@ -101,7 +91,7 @@ bool expect(long got, long wanted)
 		ksft_print_msg("  %s%s = %s\n", in_child ? "another process: " : "", call,
 			       result_text(got));
 	if (got != wanted)
-		fail(ABOUT_RESULT, "gives %s, should give %s", result_text(got),
+		fail(ABOUT_RESULT, "returns %s, should return %s", result_text(got),
 		     result_text(wanted));
 	return got == wanted;
 }
@@ -112,7 +102,7 @@ void expect_field(const char *what, __u64 got, __u64 wanted)
 		fail(ABOUT_STATE, "%s is %llu, should be %llu", what, got, wanted);
 }
 
-/* Who does it, of those who can. */
+/* The process that performs @op, if that kind of operation allows it. */
 enum by by_of(const struct op *op)
 {
 	return op->by <= op_kinds[op->kind].by ? op->by : BY_SELF;
@@ -124,22 +114,21 @@ enum by by_of(const struct op *op)
 
 static void make_area(struct area *area, const char *name)
 {
-	char *base = mmap(NULL, HUGE + 2 * AREA, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *base = mmap(NULL, 3 * AREA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = memfd_create(name, MFD_CLOEXEC);
 
 	if (base == MAP_FAILED || fd < 0 || ftruncate(fd, AREA))
 		ksft_exit_fail_msg("no memory\n");
-	area->start = base + HUGE;
+	area->start = base + AREA;
 	area->end = area->start + AREA;
-	/* The bytes are in a file, so that they survive what makes their pages absent. */
+	/* The bytes are in a file, which keeps them when the pages are dropped. */
 	mmap(area->start, AREA, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	close(fd);
 }
 
 /*
- * Whether that address is refused before any device is asked. It may be a program's own for
- * one of 32 bits on a kernel of 64, and on s390, where each has all addresses for itself.
+ * On s390, and in a 32-bit program on a 64-bit kernel, the address is an ordinary one. Else
+ * the kernel refuses it before it asks a device.
  */
 static bool kernel_memory_is_refused(void)
 {
@@ -158,7 +147,7 @@ enum where draw_where(uint32_t arg)
 {
 	static const enum where drawn[] = {
 		THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE,
-		ABSENT, ABSENT, RUNS_OUT, RUNS_OUT, COMES_LATE, NOWHERE, NOWHERE, KERNEL,
+		ABSENT, ABSENT, ABSENT, CUT, CUT, NOWHERE, NOWHERE, KERNEL,
 	};
 	enum where where = drawn[arg % ARRAY_SIZE(drawn)];
 
@@ -168,20 +157,19 @@ enum where draw_where(uint32_t arg)
 const char *where_text(enum where where)
 {
 	static const char *const texts[] = {
-		"", ", not yet there", ", cut short", ", begins too early", ", nowhere",
-		", kernel's",
+		"", ", not faulted in", ", cut short", ", inaccessible", ", in kernel memory",
 	};
 
 	return texts[where];
 }
 
-/* For @size bytes; @arg draws the details. Where too early is, is the caller's. */
+/* A place for @size bytes; @arg selects the details. */
 struct place draw_place(struct area *area, enum where where, size_t size, uint32_t arg)
 {
 	struct place place = { .where = where };
 
 	switch (where) {
-	case RUNS_OUT:
+	case CUT:
 		place.good = arg % ((size < AREA / 2 ? size : AREA / 2) + 1);
 		place.at = area->end - place.good;
 		break;
@@ -198,40 +186,28 @@ struct place draw_place(struct area *area, enum where where, size_t size, uint32
 	return place;
 }
 
-void poison(const struct place *place, size_t size)
+/* Stores as many bytes as there are accessible ones. */
+void fill(struct area *area, const struct place *place, const void *bytes, size_t size)
 {
-	size_t len = size + BEHIND;
-
-	memset(place->at, POISON, len < place->good ? len : place->good);
-}
-
-/* Its pages will have to be faulted in. */
-void make_absent(struct area *area, const struct place *place)
-{
+	if (place->good)
+		memcpy(place->at, bytes, size < place->good ? size : place->good);
 	if (place->where == ABSENT)
 		madvise(area->start, AREA, MADV_DONTNEED);
 }
 
-/* The whole as up to four pieces, one of them perhaps empty. */
-int draw_vector(struct iovec *vector, void *at, size_t size, uint32_t arg)
+void poison(const struct place *place, size_t size)
 {
-	int count = 1 + arg % 4, i;
-	size_t piece;
+	static char bytes[AREA];
 
-	for (i = 0; i < count; i++) {
-		piece = i == count - 1 ? size : (arg >> 4 * i) % (size + 1);
-		vector[i] = (struct iovec) { at, piece };
-		at += piece;
-		size -= piece;
-	}
-	return count;
+	memset(bytes, POISON, size + BEHIND);
+	fill(&to, place, bytes, size + BEHIND);
 }
 
 /*
  * Descriptors
  */
 
-/* Mostly one that is open and, if @can is given, that can do it. */
+/* Mostly an open one for which @can, if given, returns true. */
 struct descriptor *pick(uint32_t arg, bool (*can)(const struct file *file))
 {
 	struct descriptor *open[DESCRIPTORS];
@@ -240,9 +216,7 @@ struct descriptor *pick(uint32_t arg, bool (*can)(const struct file *file))
 	if (arg % 8 == 0)
 		can = NULL;
 	for (i = 0; i < DESCRIPTORS; i++) {
-		if (descriptors[i].fd < 0)
-			continue;
-		if (!can || (descriptors[i].file && can(descriptors[i].file)))
+		if (descriptors[i].file && (!can || can(descriptors[i].file)))
 			open[count++] = &descriptors[i];
 	}
 	if (!count || arg % 32 == 31)
@@ -262,75 +236,31 @@ void forget(struct descriptor *d)
 	*d = (struct descriptor) { .fd = -1 };
 }
 
-/* For a call that would sleep: something ends it soon. */
-void tick(bool on)
-{
-	const struct itimerval time = {
-		.it_interval.tv_usec = on * 2000,
-		.it_value.tv_usec = on * 2000,
-	};
-
-	setitimer(ITIMER_REAL, &time, NULL);
-}
-
-static void do_nothing(int signal)
-{
-}
-
 /*
- * Running
+ * Checks after each operation
  */
 
-static void run_sleep(const struct op *op);
-
-const struct op_kind op_kinds[] = {
-	{ "write", 24, BY_KILLED, run_write },
-	{ "read", 20, BY_KILLED, run_read },
-	{ "sleep", 4, BY_SELF, run_sleep },
-	{ "fsync", 4, BY_KILLED, run_fsync },
-	{ "seek", 6, BY_KILLED, run_seek },
-	{ "ioctl", 8, BY_KILLED, run_ioctl },
-	{ "poll", 2, BY_KILLED, run_poll },
-	{ "fcntl", 5, BY_KILLED, run_fcntl },
-	{ "open", 12, BY_NOBODY, run_open },
-	{ "close", 5, BY_SELF, run_close },
-	{ "dup", 4, BY_SELF, run_dup },
-	{ "mmap", 4, BY_SELF, run_mmap },
-	{ "protect", 2, BY_SELF, run_protect },
-	{ "unmap", 3, BY_SELF, run_unmap },
-	{ "add", 5, BY_NOBODY, run_add },
-	{ "remove", 2, BY_NOBODY, run_remove },
-	{ "find", 1, BY_NOBODY, run_find },
-};
-
-const unsigned int op_kind_count = ARRAY_SIZE(op_kinds);
-
-/* The head and every slot of a mapping. */
 static void check_slot(const struct view *view, unsigned int i)
 {
 	struct channel *channel = view->file->channel;
 	const struct lastline_slot *slot = (const void *)((const char *)(view->map + 1) +
 							  i * view->map->stride);
 	const struct line *line = &channel->lines[i];
-	size_t room = view->map->stride - sizeof(*slot), end;
+	size_t room = view->map->stride - sizeof(*slot), end = slot->offset + slot->length;
 	static const char zeros[MODEL_LINE_MAX];
-	bool newest = line == model_latest(channel);
+	/* After a write that failed, an old slot may be empty. */
+	bool failed = slot->generation == LASTLINE_MAP_FILLING && line != model_latest(channel);
 
-	/* One that was begun in vain is wiped or as it was; that is never the latest. */
-	if (slot->generation != line->generation &&
-	    (newest || slot->generation != LASTLINE_MAP_FILLING)) {
+	if (slot->generation != line->generation && !failed)
 		fail(ABOUT_VIEW, "then slot %u has generation %llu, should have %llu", i,
 		     slot->generation, line->generation);
-		return;
-	}
-	end = slot->offset + slot->length;
-	if ((slot->generation != LASTLINE_MAP_FILLING || end) &&
-	    (slot->length != line->length || end > room ||
-	     memcmp(slot->data + slot->offset, line->bytes, line->length)))
-		fail(ABOUT_VIEW, "then slot %u has another line, of %u bytes from %u on", i,
+	else if ((!failed || end) &&
+		 (slot->length != line->length || end > room ||
+		  memcmp(slot->data + slot->offset, line->bytes, line->length)))
+		fail(ABOUT_VIEW, "then slot %u has a different line: %u bytes at %u", i,
 		     slot->length, slot->offset);
-	if (end < room && memcmp(slot->data + end, zeros, room - end))
-		fail(ABOUT_VIEW, "then slot %u has bytes behind its line of %u", i, slot->length);
+	else if (memcmp(slot->data + end, zeros, room - end))
+		fail(ABOUT_VIEW, "then slot %u has bytes after its line of %u", i, slot->length);
 }
 
 static void check_view(const struct view *view)
@@ -338,6 +268,13 @@ static void check_view(const struct view *view)
 	static char line[MODEL_LINE_MAX];
 	struct channel *channel = view->file->channel;
 	struct line *latest = model_latest(channel);
+	const struct lastline_map head = {
+		.generation = channel->newest,
+		.version = LASTLINE_MAP_VERSION,
+		.stride = view->map->stride,
+		.line_max = channel->add.line_max,
+		.flags = channel->removed ? LASTLINE_MAP_REMOVED : 0,
+	};
 	__u64 generation = 0;
 	unsigned int i;
 	int len;
@@ -345,22 +282,47 @@ static void check_view(const struct view *view)
 	len = lastline_map_read(view->map, line, sizeof(line), &generation);
 	if (generation != channel->newest || len != (int)latest->length ||
 	    memcmp(line, latest->bytes, latest->length))
-		fail(ABOUT_VIEW, "then a view shows %d bytes of %llu, should show %zu of %llu",
+		fail(ABOUT_VIEW, "then a view has %d bytes of %llu, should have %zu of %llu",
 		     len, generation, latest->length, channel->newest);
-	if (view->map->version != LASTLINE_MAP_VERSION ||
-	    view->map->line_max != channel->add.line_max ||
-	    view->map->flags != (channel->removed ? LASTLINE_MAP_REMOVED : 0))
-		fail(ABOUT_VIEW, "then the head of a view has flags %#x, limit %u",
+	if (memcmp(view->map, &head, sizeof(head)))
+		fail(ABOUT_VIEW, "then a view has flags %#x, limit %u, or a field that is not 0",
 		     view->map->flags, view->map->line_max);
-	for (i = 0; i < ARRAY_SIZE(view->map->spare); i++) {
-		if (view->map->spare[i])
-			fail(ABOUT_VIEW, "then the head of a view has a spare field set");
-	}
 	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		check_slot(view, i);
 }
 
-/* Everything that can be seen without changing it. */
+static short model_poll(struct file *file)
+{
+	if (file->channel->removed)
+		return POLLHUP | POLLERR;
+	if (model_can_read(file) && model_readable(file))
+		return POLLOUT | POLLWRNORM | POLLIN | POLLRDNORM;
+	return POLLOUT | POLLWRNORM;
+}
+
+static void check_poll(void)
+{
+	struct pollfd polled[DESCRIPTORS];
+	short want;
+	int i;
+
+	for (i = 0; i < DESCRIPTORS; i++)
+		polled[i] = (struct pollfd) {
+			.fd = descriptors[i].fd,
+			.events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLPRI |
+				  POLLRDHUP,
+		};
+	if (result(poll(polled, DESCRIPTORS, 0)) < 0)
+		fail(ABOUT_STATE, "poll fails");
+	for (i = 0; i < DESCRIPTORS; i++) {
+		want = descriptors[i].file ? model_poll(descriptors[i].file) : 0;
+		if (polled[i].revents != want)
+			fail(ABOUT_STATE, "then poll of #%d reports %#x, should report %#x", i,
+			     polled[i].revents, want);
+	}
+}
+
+/* Compares everything that can be seen without changing it. */
 static void check_all(void)
 {
 	struct lastline_taken taken;
@@ -368,7 +330,7 @@ static void check_all(void)
 	unsigned int i;
 	int bytes;
 
-	poll_all(EVERY_EVENT);
+	check_poll();
 	for (i = 0; i < DESCRIPTORS; i++) {
 		struct file *file = descriptors[i].file;
 
@@ -390,7 +352,7 @@ static void check_all(void)
 	}
 }
 
-/* It is blocked all the time, and taken here. */
+/* SIGIO is always blocked. */
 static void check_sigio(void)
 {
 	const struct timespec at_once = {};
@@ -401,25 +363,49 @@ static void check_sigio(void)
 	sigaddset(&signals, SIGIO);
 	came = sigtimedwait(&signals, NULL, &at_once) == SIGIO;
 	if (came != model.signalled)
-		fail(ABOUT_SIGIO, came ? "then SIGIO came" : "then SIGIO did not come");
+		fail(ABOUT_SIGIO, came ? "then SIGIO is sent" : "then SIGIO is not sent");
 	model.signalled = false;
 }
 
-static void become_nobody(void)
-{
-	/* Not by the C library, which would look for threads. */
-	if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) ||
-	    syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY))
-		_exit(KSFT_FAIL);
-}
+/*
+ * Running
+ */
 
-static void begin_child(const struct op *op)
+static void run_sleep(const struct op *op);
+
+const struct op_kind op_kinds[] = {
+	{ "write", 24, BY_KILLED, run_write },
+	{ "read", 20, BY_KILLED, run_read },
+	{ "sleep", 4, BY_SELF, run_sleep },
+	{ "fsync", 4, BY_KILLED, run_fsync },
+	{ "seek", 6, BY_KILLED, run_seek },
+	{ "ioctl", 8, BY_KILLED, run_ioctl },
+	{ "fcntl", 5, BY_KILLED, run_fcntl },
+	{ "open", 12, BY_NOBODY, run_open },
+	{ "close", 5, BY_SELF, run_close },
+	{ "dup", 4, BY_SELF, run_dup },
+	{ "mmap", 4, BY_SELF, run_mmap },
+	{ "remap", 5, BY_SELF, run_remap },
+	{ "add", 5, BY_NOBODY, run_add },
+	{ "remove", 2, BY_NOBODY, run_remove },
+	{ "find", 1, BY_NOBODY, run_find },
+};
+
+const unsigned int op_kind_count = ARRAY_SIZE(op_kinds);
+
+static void run_in_child(const struct op *op)
 {
 	in_child = true;
 	model.actor = getpid();
 	cover_child();
-	if (by_of(op) == BY_NOBODY)
-		become_nobody();
+	/* The functions of the C library would look for threads. */
+	if (by_of(op) == BY_NOBODY &&
+	    (syscall(SYS_setgroups, 0, NULL) ||
+	     syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) ||
+	     syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY)))
+		fail(ABOUT_RESULT, "the test cannot become nobody");
+	else
+		op_kinds[op->kind].run(op);
 }
 
 static int end_child(const struct op *op)
@@ -429,20 +415,17 @@ static int end_child(const struct op *op)
 	return 0;
 }
 
-static int be_child(void *argument)
+static int be_child(void *op)
 {
-	const struct op *op = argument;
-
-	begin_child(op);
-	op_kinds[op->kind].run(op);
+	run_in_child(op);
 	return end_child(op);
 }
 
 /*
- * Does @argument, an operation, when a reader is asleep. What gives the reader something
- * must wake it; else the end of this process does.
+ * Performs @op, if not NULL, while the reader sleeps. If that gives the reader something to
+ * return, it must wake the reader; else the end of this process does.
  */
-static int help(void *argument)
+static int wake(void *op)
 {
 	struct lastline_info info = {};
 	int ms;
@@ -452,23 +435,19 @@ static int help(void *argument)
 			break;
 		usleep(1000);
 	}
-	if (!argument)
+	if (!op)
 		return 0;
-	begin_child(argument);
-	op_kinds[((struct op *)argument)->kind].run(argument);
+	run_in_child(op);
 	if (model_readable(sleeper->file) || sleeper->file->channel->removed) {
 		for (ms = 0; ms < PATIENCE_MS && !awake; ms++)
 			usleep(1000);
 		if (!awake)
-			fail(ABOUT_RESULT, "the reader that sleeps is not woken");
+			fail(ABOUT_RESULT, "does not wake the sleeping reader");
 	}
-	return end_child(argument);
+	return end_child(op);
 }
 
-/*
- * A child with descriptors of its own, but with our memory: it is so much quicker, and
- * goes on with the same model.
- */
+/* A child with its own descriptors and with our memory: fast, and it shares the model. */
 static pid_t start_child(int (*run)(void *), const struct op *op, int flags)
 {
 	static long stack[8192];
@@ -489,7 +468,7 @@ static void await_child(pid_t child, const struct op *op)
 		model_killed(child);
 }
 
-/* The next operation of the program, if another process can do it. */
+/* The next operation, if another process can perform it while this one sleeps in a read. */
 static const struct op *next_op(void)
 {
 	const struct op *op;
@@ -497,7 +476,7 @@ static const struct op *next_op(void)
 	if (at + 1 >= shared->program.count)
 		return NULL;
 	op = &shared->program.ops[at + 1];
-	/* It would have to read what was published for us. */
+	/* A read would compete with the sleeping one. */
 	if (op_kinds[op->kind].by == BY_SELF || op_kinds[op->kind].run == run_read)
 		return NULL;
 	return op;
@@ -509,16 +488,13 @@ static bool would_sleep(const struct file *file)
 	       !file->channel->removed && !model_readable(file);
 }
 
-/*
- * sleep: descriptor. A read that sleeps until another process has done the next
- * operation; if that gives it nothing, the other one's end interrupts it.
- */
+/* sleep: descriptor. A read that sleeps while another process performs the next operation. */
 static void run_sleep(const struct op *op)
 {
 	static char wanted[MODEL_LINE_MAX];
 	const struct place place = { .at = to.start, .good = AREA };
 	const struct op *next = next_op();
-	pid_t helper;
+	pid_t waker;
 	long want, got;
 
 	sleeper = pick(op->arg[0], would_sleep);
@@ -528,27 +504,25 @@ static void run_sleep(const struct op *op)
 	poison(&place, AREA / 4);
 	sleeper->file->channel->sleepers = 1;
 	awake = false;
-	helper = start_child(help, next, 0);
+	waker = start_child(wake, next, 0);
 	got = result(read(sleeper->fd, place.at, AREA / 4));
 	awake = true;
-	await_child(helper, next);
+	await_child(waker, next);
 	sleeper->file->channel->sleepers = 0;
 	at += next ? 1 : 0;
 
 	want = model_read(sleeper->file, AREA / 4, AREA, wanted);
-	describe("read(#%d), asleep meanwhile", slot_of(sleeper));
+	describe("read(#%d), which slept", slot_of(sleeper));
 	if (expect(got, want == -EAGAIN ? -EINTR : want))
 		check_bytes(&place, AREA / 4, wanted, got);
 }
 
 static void run_op(const struct op *op)
 {
-	const struct op_kind *kind = &op_kinds[op->kind];
-
-	model.now = now(CLOCK_MONOTONIC);
+	model.now = now_ns(CLOCK_MONOTONIC);
 	call[0] = '\0';
 	if (by_of(op) == BY_SELF)
-		kind->run(op);
+		op_kinds[op->kind].run(op);
 	else
 		await_child(start_child(be_child, op, CLONE_VFORK), op);
 	if (failure->failed)
@@ -557,19 +531,21 @@ static void run_op(const struct op *op)
 	check_all();
 }
 
-/* What is left is read, and all is closed. */
+/* Reads what is left, then closes all descriptors. */
 static void finish(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < DESCRIPTORS && !failure->failed; i++) {
-		if (descriptors[i].fd >= 0)
+	for (i = 0; i < 2 * DESCRIPTORS && !failure->failed; i++) {
+		struct descriptor *d = &descriptors[i % DESCRIPTORS];
+
+		if (!d->file)
+			continue;
+		model.now = now_ns(CLOCK_MONOTONIC);
+		if (i < DESCRIPTORS)
 			drain(i);
-	}
-	for (i = 0; i < DESCRIPTORS && !failure->failed; i++) {
-		model.now = now(CLOCK_MONOTONIC);
-		if (descriptors[i].fd >= 0)
-			close_one(&descriptors[i]);
+		else
+			close_one(d);
 		if (!failure->failed)
 			check_all();
 	}
@@ -594,8 +570,8 @@ static void clean_up(void)
 	check_sigio();
 }
 
-/* Does all of @program; what was not as it should be is in shared->failure. */
-void exact_run(const struct program *program)
+/* Runs @program; shared->failure reports the first difference. */
+void run_program(const struct program *program)
 {
 	failure = &shared->failure;
 	failure->failed = false;
@@ -607,16 +583,20 @@ void exact_run(const struct program *program)
 	clean_up();
 }
 
-void exact_set_up(void)
+static void do_nothing(int signal)
+{
+}
+
+void set_up(void)
 {
 	const struct sigaction nothing = { .sa_handler = do_nothing };
 	struct lastline_add add = { .number = FIRST_NUMBER };
 	struct lastline_info info;
 	cpu_set_t here;
 	sigset_t signals;
-	int number, fd;
+	int i, fd;
 
-	/* Nothing happens at once; to wake another processor would only take time. */
+	/* Only one process acts at a time; waking it on another processor would be slower. */
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
 	sched_setaffinity(0, sizeof(here), &here);
@@ -629,15 +609,15 @@ void exact_set_up(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGIO);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	for (number = 0; number < DESCRIPTORS; number++)
-		descriptors[number].fd = -1;
-	for (number = 0; number < LASTLINE_CHANNELS_MAX; number++)
-		numbers_taken[number] = !access(node(number), F_OK);
-	/* What the module was loaded with. */
+	for (i = 0; i < DESCRIPTORS; i++)
+		descriptors[i].fd = -1;
+	for (i = 0; i < LASTLINE_CHANNELS_MAX; i++)
+		numbers_taken[i] = !access(node(i), F_OK);
+	/* The line limit that the module was loaded with. */
 	ioctl(control, LASTLINE_CTL_ADD, &add);
 	fd = open(node(FIRST_NUMBER), O_RDONLY);
 	if (ioctl(fd, LASTLINE_IOC_INFO, &info))
-		ksft_exit_fail_msg("a channel cannot be made: %s\n", strerror(errno));
+		ksft_exit_fail_msg("cannot add a channel: %s\n", strerror(errno));
 	close(fd);
 	ioctl(control, LASTLINE_CTL_REMOVE, FIRST_NUMBER);
 	model.default_limit = info.line_max;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of calls.c share. */
-#ifndef CALLS_H
-#define CALLS_H
+/* Declarations that all parts of syscall_fuzz share. */
+#ifndef SYSCALL_FUZZ_H
+#define SYSCALL_FUZZ_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,19 +12,18 @@
 
 #define PROGRAM_MAX	40		/* operations */
 #define OP_ARGS		4
-#define PROGRAM_TEXT	(PROGRAM_MAX * 64)
 #define FAILURE_TEXT	512
-#define FIRST_NUMBER	4000		/* of the channels that are ours */
-#define NUMBERS		6		/* of these in programs; the race has as many behind them */
+#define FIRST_NUMBER	4000		/* lowest channel number used by the test */
+#define NUMBERS		6		/* numbers for programs; the race has as many above */
 
-/* Who does it. */
+/* The process that performs an operation. */
 enum by { BY_SELF, BY_CHILD, BY_KILLED, BY_NOBODY, BY_COUNT };
 
 /**
- * struct op - one operation; any numbers are one
- * @kind: what to do, an index of op_kinds
- * @by:   who does it
- * @arg:  what that makes of them
+ * struct op - one operation; every value of every argument is valid
+ * @kind: index in op_kinds
+ * @by:   process that performs it
+ * @arg:  random numbers that select descriptors, sizes and so on
  */
 struct op {
 	uint8_t kind;
@@ -38,11 +37,11 @@ struct program {
 };
 
 /**
- * struct op_kind - what an operation can be
- * @name:   in the text of a program
- * @weight: how often it is drawn
- * @by:     the last in enum by that may do it
- * @run:    does it, in the model and really
+ * struct op_kind - one kind of operation
+ * @name:   name in the text of a program
+ * @weight: relative frequency
+ * @by:     last value of enum by that may perform it
+ * @run:    performs it, in the model and in the driver
  */
 struct op_kind {
 	const char *name;
@@ -51,15 +50,15 @@ struct op_kind {
 	void (*run)(const struct op *op);
 };
 
-/* What is checked; a test each. */
+/* The checked properties, one test each. */
 enum about { ABOUT_RESULT, ABOUT_BYTES, ABOUT_STATE, ABOUT_VIEW, ABOUT_SIGIO, ABOUTS };
 
 /**
- * struct failure - the first thing in a program that is not as the contract says
+ * struct failure - first difference between the driver and the model
  * @failed: there is one
- * @about:  what it is about
- * @at:     the operation; program->count for what comes at the end
- * @text:   what was called, what came and what should have
+ * @about:  violated property
+ * @at:     index of the operation; program->count: while all files are closed
+ * @text:   call, result and expected result
  */
 struct failure {
 	bool failed;
@@ -73,14 +72,12 @@ extern const unsigned int op_kind_count;
 extern int control;			/* /dev/lastline-control */
 extern volatile bool trace;		/* print each call */
 
-/* What survives a process that dies; shared by all. */
+/* Memory shared by all processes; it survives a process that dies. */
 struct shared {
 	volatile __u64 calls;
 	volatile unsigned int programs;
-	volatile unsigned int places;	/* in the driver */
-	volatile unsigned int kept;	/* programs that reached something new */
-	volatile bool finished;
-	struct program program;		/* being run */
+	volatile unsigned int places;	/* reached in the driver */
+	struct program program;		/* the one that runs */
 	struct failure failure;
 };
 
@@ -93,20 +90,19 @@ static inline __u32 next_random(__u64 *state)
 	return *state >> 32;
 }
 
-/* calls_exact.c */
-void exact_set_up(void);
-void exact_run(const struct program *program);
+/* syscall_fuzz_run.c */
+void set_up(void);
+void run_program(const struct program *program);
 
-/* calls_cover.c */
+/* syscall_fuzz_cover.c */
 bool cover_set_up(void);
 void cover_begin(void);
 void cover_child(void);
 bool cover_end(void);
-unsigned int cover_places(void);
 
-/* calls_race.c */
+/* syscall_fuzz_race.c */
 enum wrong { TORN, BACKWARDS, ERROR, STUCK, RACE_WRONGS };
 
 unsigned int race(__u64 seed, unsigned int seconds, unsigned int processes);
 
-#endif /* CALLS_H */
+#endif /* SYSCALL_FUZZ_H */

@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which places in the driver a program reached, and in what order, by KCOV. Of its
- * places the driver must have been built with KCOV_INSTRUMENT=y; nothing else is.
+ * Coverage feedback by KCOV: whether a program reached something new in the driver. The
+ * driver must be built with KCOV_INSTRUMENT=y.
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <linux/kcov.h>
 
-#include "calls.h"
+#include "syscall_fuzz.h"
 
 #define AREA_WORDS	131072
 #define PAIRS		65536
 
-/* Of this process, and of the children that it has one after the other. */
+/* One for this process, one for its children, of which at most one runs at a time. */
 static struct area {
 	int fd;
 	unsigned long *words;
-} self = { .fd = -1 }, child = { .fd = -1 };
+} self, child;
 
-static unsigned long base;		/* of the driver, so that places have one number */
-static unsigned char pairs[PAIRS / 8], singles[PAIRS / 8];
-static unsigned int place_count;
+static unsigned char pairs[PAIRS], singles[PAIRS];
+static unsigned long base;	/* of the driver's code, so that a seed repeats */
 
-static bool set_up(struct area *area)
+static bool set_up_area(struct area *area)
 {
 	area->fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
 	if (area->fd < 0 || ioctl(area->fd, KCOV_INIT_TRACE, AREA_WORDS))
@@ -37,7 +34,7 @@ static bool set_up(struct area *area)
 	return area->words != MAP_FAILED;
 }
 
-/* False if this kernel has no KCOV. */
+/* Returns false if this kernel has no KCOV. */
 bool cover_set_up(void)
 {
 	FILE *section = fopen("/sys/module/lastline/sections/.text", "r");
@@ -47,18 +44,17 @@ bool cover_set_up(void)
 			base = 0;
 		fclose(section);
 	}
-	return set_up(&self) && set_up(&child) && !ioctl(self.fd, KCOV_ENABLE, KCOV_TRACE_PC);
+	return set_up_area(&self) && set_up_area(&child) &&
+	       !ioctl(self.fd, KCOV_ENABLE, KCOV_TRACE_PC);
 }
 
 void cover_begin(void)
 {
-	if (!self.words)
-		return;
 	__atomic_store_n(&self.words[0], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&child.words[0], 0, __ATOMIC_RELAXED);
 }
 
-/* In a child, which hands it back when it ends. */
+/* A child calls this; KCOV ends with the process. */
 void cover_child(void)
 {
 	if (child.words)
@@ -67,10 +63,10 @@ void cover_child(void)
 
 static bool mark(unsigned char *map, unsigned long what)
 {
-	unsigned int bit = what * 0x9e3779b97f4a7c15UL >> 48;
-	bool new = !(map[bit / 8] & 1 << bit % 8);
+	unsigned char *entry = &map[(__u64)what * 0x9e3779b97f4a7c15ULL >> 48];
+	bool new = !*entry;
 
-	map[bit / 8] |= 1 << bit % 8;
+	*entry = 1;
 	return new;
 }
 
@@ -82,25 +78,17 @@ static bool look_at(const struct area *area)
 
 	for (i = 0; i < count && i < AREA_WORDS - 1; i++) {
 		place = area->words[i + 1] - base;
-		place_count += mark(singles, place);
+		shared->places += mark(singles, place);
 		new |= mark(pairs, place ^ before << 20);
 		before = place;
 	}
 	return new;
 }
 
-/* Did the program reach a place from another one than any before? */
+/* Returns true if the program reached some place from another one for the first time. */
 bool cover_end(void)
 {
-	bool new;
+	bool new = look_at(&self);
 
-	if (!self.words)
-		return false;
-	new = look_at(&self);
 	return look_at(&child) || new;
-}
-
-unsigned int cover_places(void)
-{
-	return place_count;
 }

@@ -32,7 +32,7 @@
 #include <linux/lastline.h>
 
 #include "kselftest.h"
-#include "calls.h"
+#include "syscall_fuzz.h"
 #include "clock.h"
 
 #define FIRST		(FIRST_NUMBER + NUMBERS)	/* channel of the race */

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See calls_model.h. */
+/* See syscall_fuzz_model.h. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "calls_model.h"
+#include "syscall_fuzz_model.h"
 
 struct model model;
 
@@ -21,69 +20,50 @@ struct line *model_latest(struct channel *channel)
 	return &channel->lines[channel->newest % LASTLINE_MAP_SLOTS];
 }
 
-/* The channel that has this number now, or NULL. */
-struct channel *model_channel(int number)
+/* The existing channel with this number or this name, or NULL. */
+struct channel *model_channel(int number, const char *name)
 {
-	unsigned int i;
+	struct channel *channel;
 
-	for (i = 0; i < model.channel_count; i++) {
-		if (!model.channels[i].removed && model.channels[i].add.number == number)
-			return &model.channels[i];
+	for (channel = model.channels; channel < model.channels + model.channel_count; channel++) {
+		if (!channel->removed && (channel->add.number == number ||
+					  (*name && !strcmp(channel->add.name, name))))
+			return channel;
 	}
 	return NULL;
 }
 
-struct channel *model_named(const char *name)
+static bool is_valid_name(const char *name)
 {
-	unsigned int i;
+	size_t len = strnlen(name, LASTLINE_NAME_MAX), i;
 
-	for (i = 0; i < model.channel_count; i++) {
-		if (!model.channels[i].removed && *name &&
-		    !strcmp(model.channels[i].add.name, name))
-			return &model.channels[i];
-	}
-	return NULL;
-}
-
-static bool is_good_name(const char *name)
-{
-	size_t i, len = strnlen(name, LASTLINE_NAME_MAX);
-
-	if (len == LASTLINE_NAME_MAX || !strcmp(name, ".") || !strcmp(name, ".."))
-		return false;
 	for (i = 0; i < len; i++) {
 		if (!isalnum(name[i]) && !strchr("._-", name[i]))
 			return false;
 	}
-	return true;
+	return len < LASTLINE_NAME_MAX && strcmp(name, ".") && strcmp(name, "..");
 }
 
 static bool is_valid(const struct lastline_add *add)
 {
-	unsigned int i;
+	static const __u64 zeros[ARRAY_SIZE(add->spare)];
 
-	for (i = 0; i < ARRAY_SIZE(add->spare); i++) {
-		if (add->spare[i])
-			return false;
-	}
 	return add->number >= -1 && add->number < LASTLINE_CHANNELS_MAX &&
 	       add->mode <= LASTLINE_MODE_RECORD && add->permissions <= 0777 &&
 	       (!add->line_max || (add->line_max >= LASTLINE_LINE_MAX_MIN &&
 				   add->line_max <= LASTLINE_LINE_MAX_MAX)) &&
-	       add->uid != (__u32)-1 && add->gid != (__u32)-1 && is_good_name(add->name);
+	       add->uid != (__u32)-1 && add->gid != (__u32)-1 && is_valid_name(add->name) &&
+	       !memcmp(add->spare, zeros, sizeof(zeros));
 }
 
-/* @lowest: the lowest number that is free. */
-int model_add(const struct lastline_add *add, int lowest)
+int model_add(const struct lastline_add *add, int lowest_free)
 {
+	int number = add->number < 0 ? lowest_free : add->number;
 	struct channel *channel;
-	int number = add->number;
 
 	if (!is_valid(add))
 		return -EINVAL;
-	if (number < 0)
-		number = lowest;
-	if (model_channel(number) || model_named(add->name))
+	if (model_channel(number, add->name))
 		return -EEXIST;
 	channel = &model.channels[model.channel_count++];
 	memset(channel, 0, sizeof(*channel));
@@ -96,19 +76,20 @@ int model_add(const struct lastline_add *add, int lowest)
 
 static void signal_readers(const struct channel *channel)
 {
-	unsigned int i;
+	const struct file *file;
 
-	for (i = 0; i < MODEL_FILES; i++) {
-		if (model.files[i].users && model.files[i].channel == channel &&
-		    model.files[i].flags & O_ASYNC)
+	for (file = model.files; file < model.files + MODEL_FILES; file++) {
+		if (file->users && file->channel == channel && file->flags & O_ASYNC)
 			model.signalled = true;
 	}
 }
 
 int model_remove(unsigned long number)
 {
-	struct channel *channel = number < LASTLINE_CHANNELS_MAX ? model_channel(number) : NULL;
+	struct channel *channel = NULL;
 
+	if (number < LASTLINE_CHANNELS_MAX)
+		channel = model_channel(number, "");
 	if (!channel)
 		return -ENODEV;
 	channel->removed = true;
@@ -122,17 +103,15 @@ int model_find(const char *name)
 
 	if (strnlen(name, LASTLINE_NAME_MAX) == LASTLINE_NAME_MAX)
 		return -EINVAL;
-	channel = model_named(name);
+	channel = model_channel(-1, name);
 	return channel ? channel->add.number : -ENODEV;
 }
 
-/* As for any node; root may do all. */
+/* The permissions of the node; root may do anything. */
 bool model_may_open(const struct channel *channel, int flags, uid_t uid)
 {
 	unsigned int bits = channel->add.permissions, wanted = 0;
 
-	if (!uid)
-		return true;
 	if (channel->add.uid == uid)
 		bits >>= 6;
 	else if (channel->add.gid == uid)
@@ -141,7 +120,7 @@ bool model_may_open(const struct channel *channel, int flags, uid_t uid)
 		wanted |= 4;
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
 		wanted |= 2;
-	return (bits & wanted) == wanted;
+	return !uid || (bits & wanted) == wanted;
 }
 
 size_t model_map_size(const struct channel *channel)
@@ -176,14 +155,13 @@ struct file *model_open(struct channel *channel, int flags)
 	file->users = 1;
 	file->channel = channel;
 	file->flags = flags;
-	file->passed = channel->newest;
+	file->missed_base = channel->newest;
 	channel->readers += model_can_read(file);
 	channel->writers += model_can_write(file);
 	return file;
 }
 
-static void publish(struct channel *channel, const char *a, size_t a_len, const char *b,
-		    size_t b_len)
+static void publish(struct channel *channel, const char *bytes, size_t length)
 {
 	struct line *line;
 
@@ -191,62 +169,74 @@ static void publish(struct channel *channel, const char *a, size_t a_len, const 
 	line = model_latest(channel);
 	line->generation = channel->newest;
 	line->since = model.now;
-	line->length = a_len + b_len;
-	memcpy(line->bytes, a, a_len);
-	memcpy(line->bytes + a_len, b, b_len);
+	line->length = length;
+	memcpy(line->bytes, bytes, length);
 	signal_readers(channel);
 }
 
-/* One descriptor or mapping less. */
+static void publish_partial(struct file *file)
+{
+	file->partial[file->partial_len] = '\n';
+	if (file->partial_len)
+		publish(file->channel, file->partial, file->partial_len + 1);
+	file->partial_len = 0;
+}
+
+/* One descriptor or mapping of @file is closed. */
 void model_close(struct file *file)
 {
 	struct channel *channel = file->channel;
 
 	if (--file->users)
 		return;
-	if (file->unfinished && file->unfinished < channel->add.line_max && !channel->removed)
-		publish(channel, file->begun, file->unfinished, "\n", 1);
+	if (file->partial_len < channel->add.line_max && !channel->removed)
+		publish_partial(file);
 	channel->readers -= model_can_read(file);
 	channel->writers -= model_can_write(file);
 }
 
-/* What a killed process wrote the end of is dropped. */
+/* Drops each partial line whose end was written by the killed process. */
 void model_killed(pid_t pid)
 {
-	unsigned int i;
+	struct file *file;
 
-	for (i = 0; i < MODEL_FILES; i++) {
-		if (model.files[i].users && model.files[i].writer == pid)
-			model.files[i].unfinished = 0;
+	for (file = model.files; file < model.files + MODEL_FILES; file++) {
+		if (file->users && file->partial_owner == pid)
+			file->partial_len = 0;
 	}
 }
 
-/* Bytes of one line that a read would get now. */
-size_t model_readable(const struct file *file)
+static void skip_all(struct file *file)
 {
-	if (file->left)
-		return file->left;
-	return file->channel->newest == file->seen ? 0 : model_latest(file->channel)->length;
+	file->seen_gen = file->channel->newest;
+	file->missed_base = file->channel->newest;
 }
 
-static void take(struct file *file, const struct line *line, size_t len)
+/* Number of bytes of one line that a read returns now. */
+size_t model_readable(const struct file *file)
 {
-	__u64 missed = line->generation - file->passed;
+	if (file->rest_len)
+		return file->rest_len;
+	return file->channel->newest == file->seen_gen ? 0 : model_latest(file->channel)->length;
+}
 
-	file->left = line->length - len;
-	memcpy(file->remainder, line->bytes + len, file->left);
+static void consume_line(struct file *file, const struct line *line)
+{
+	__u64 missed = line->generation - file->missed_base;
+
+	file->rest_len = line->length;
+	memcpy(file->rest, line->bytes, line->length);
 	file->taken.missed_last = missed ? missed - 1 : 0;
 	file->taken.missed += file->taken.missed_last;
 	file->taken.generation = line->generation;
 	file->since = line->since;
-	file->seen = line->generation;
-	file->passed = line->generation;
+	file->seen_gen = line->generation;
+	file->missed_base = line->generation;
 }
 
-/* Into a buffer of @size bytes, of which @good are there. */
+/* Into a buffer of @size bytes, the first @good of which are accessible. */
 ssize_t model_read(struct file *file, size_t size, size_t good, char *to)
 {
-	struct line *line = model_latest(file->channel);
 	size_t len = model_readable(file);
 
 	if (file->channel->removed)
@@ -254,34 +244,30 @@ ssize_t model_read(struct file *file, size_t size, size_t good, char *to)
 	if (!size)
 		return 0;
 	if (!len) {
-		/* A line that was cleared away counts as seen, but not as missed. */
-		file->seen = file->channel->newest;
-		file->passed = file->channel->newest;
+		/* A line that was cleared counts as seen, but not as missed. */
+		skip_all(file);
 		return -EAGAIN;
 	}
 	if (len > size)
 		len = size;
 	if (len > good)
 		return -EFAULT;
-	if (file->left) {
-		memcpy(to, file->remainder, len);
-		file->left -= len;
-		memmove(file->remainder, file->remainder + len, file->left);
-	} else {
-		memcpy(to, line->bytes, len);
-		take(file, line, len);
-	}
+	if (!file->rest_len)
+		consume_line(file, model_latest(file->channel));
+	memcpy(to, file->rest, len);
+	file->rest_len -= len;
+	memmove(file->rest, file->rest + len, file->rest_len);
 	return len;
 }
 
 static ssize_t write_lines(struct file *file, const char *data, size_t len)
 {
 	static char all[MODEL_LINE_MAX * 8];
-	size_t limit = file->channel->add.line_max, all_len = file->unfinished + len;
+	size_t limit = file->channel->add.line_max, all_len = file->partial_len + len;
 	size_t line = 0, end = 0, i;
 
-	memcpy(all, file->begun, file->unfinished);
-	memcpy(all + file->unfinished, data, len);
+	memcpy(all, file->partial, file->partial_len);
+	memcpy(all + file->partial_len, data, len);
 	for (i = 0; i < all_len; i++) {
 		if (all[i] == '\n') {
 			line = end;
@@ -291,15 +277,14 @@ static ssize_t write_lines(struct file *file, const char *data, size_t len)
 	if (end - line > limit || all_len - end > limit)
 		return -EMSGSIZE;
 	if (end)
-		publish(file->channel, all + line, end - line, "", 0);
-	file->unfinished = all_len - end;
-	memcpy(file->begun, all + end, file->unfinished);
-	if (file->unfinished)
-		file->writer = model.actor;
+		publish(file->channel, all + line, end - line);
+	file->partial_len = all_len - end;
+	memcpy(file->partial, all + end, file->partial_len);
+	if (file->partial_len)
+		file->partial_owner = model.actor;
 	return len;
 }
 
-/* Of a write that is larger than two lines and a byte, @data is the end. */
 ssize_t model_write(struct file *file, const char *data, size_t len)
 {
 	if (file->channel->removed)
@@ -310,19 +295,17 @@ ssize_t model_write(struct file *file, const char *data, size_t len)
 		return write_lines(file, data, len);
 	if (len > file->channel->add.line_max)
 		return -EMSGSIZE;
-	publish(file->channel, data, len, "", 0);
+	publish(file->channel, data, len);
 	return len;
 }
 
-int model_finish(struct file *file)
+int model_fsync(struct file *file)
 {
 	if (file->channel->removed)
 		return -ENODEV;
-	if (file->unfinished == file->channel->add.line_max)
+	if (file->partial_len == file->channel->add.line_max)
 		return -EMSGSIZE;
-	if (file->unfinished)
-		publish(file->channel, file->begun, file->unfinished, "\n", 1);
-	file->unfinished = 0;
+	publish_partial(file);
 	return 0;
 }
 
@@ -335,7 +318,6 @@ int model_clear(struct file *file)
 		return -ENODEV;
 	if (!model_can_write(file))
 		return -EBADF;
-	/* There is none to be taken away. */
 	if (!model_latest(channel)->length)
 		return 0;
 	channel->newest++;
@@ -350,7 +332,7 @@ int model_clear(struct file *file)
 
 int model_seek(struct file *file, off_t offset, int whence)
 {
-	/* The kernel knows whence up to SEEK_HOLE and does not ask for more. */
+	/* The kernel refuses an unknown whence without asking the driver. */
 	if (whence < 0 || whence > SEEK_HOLE)
 		return -EINVAL;
 	if (file->channel->removed)
@@ -359,11 +341,9 @@ int model_seek(struct file *file, off_t offset, int whence)
 		return -ESPIPE;
 	if (offset || (whence != SEEK_SET && whence != SEEK_END))
 		return -EINVAL;
-	file->left = 0;
-	file->seen = 0;
-	if (whence == SEEK_END) {
-		file->seen = file->channel->newest;
-		file->passed = file->channel->newest;
-	}
+	file->rest_len = 0;
+	file->seen_gen = 0;
+	if (whence == SEEK_END)
+		skip_all(file);
 	return 0;
 }
