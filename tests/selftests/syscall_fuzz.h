@@ -17,16 +17,11 @@
 #define NUMBERS		6		/* numbers for programs; the race has as many above */
 
 /* The process that performs an operation. */
-enum by { BY_SELF, BY_CHILD, BY_KILLED, BY_NOBODY, BY_COUNT };
+enum by { BY_SELF, BY_CHILD, BY_KILLED, BY_COUNT };
 
-/**
- * struct op - one operation; every value of every argument is valid
- * @kind: index in op_kinds
- * @by:   process that performs it
- * @arg:  random numbers that select descriptors, sizes and so on
- */
+/* One operation. Any argument is valid: it selects a descriptor, a size and so on. */
 struct op {
-	uint8_t kind;
+	uint8_t kind;			/* index in op_kinds */
 	uint8_t by;
 	uint32_t arg[OP_ARGS];
 };
@@ -36,35 +31,22 @@ struct program {
 	struct op ops[PROGRAM_MAX];
 };
 
-/**
- * struct op_kind - one kind of operation
- * @name:   name in the text of a program
- * @weight: relative frequency
- * @by:     last value of enum by that may perform it
- * @run:    performs it, in the model and in the driver
- */
 struct op_kind {
-	const char *name;
-	unsigned int weight;
-	enum by by;
+	const char *name;		/* in the text of a program */
+	unsigned int weight;		/* relative frequency */
+	enum by by;			/* the last in enum by that may perform it */
 	void (*run)(const struct op *op);
 };
 
 /* The checked properties, one test each. */
 enum about { ABOUT_RESULT, ABOUT_BYTES, ABOUT_STATE, ABOUT_VIEW, ABOUT_SIGIO, ABOUTS };
 
-/**
- * struct failure - first difference between the driver and the model
- * @failed: there is one
- * @about:  violated property
- * @at:     index of the operation; program->count: while all files are closed
- * @text:   call, result and expected result
- */
+/* The first difference between the driver and the model. */
 struct failure {
-	bool failed;
+	bool failed;			/* there is one */
 	enum about about;
-	unsigned int at;
-	char text[FAILURE_TEXT];
+	unsigned int at;		/* index of the operation */
+	char text[FAILURE_TEXT];	/* call, result and expected result */
 };
 
 extern const struct op_kind op_kinds[];
@@ -75,8 +57,7 @@ extern volatile bool trace;		/* print each call */
 /* Memory shared by all processes; it survives a process that dies. */
 struct shared {
 	volatile __u64 calls;
-	volatile unsigned int programs;
-	volatile unsigned int places;	/* reached in the driver */
+	unsigned int programs;
 	struct program program;		/* the one that runs */
 	struct failure failure;
 };
@@ -93,12 +74,6 @@ static inline __u32 next_random(__u64 *state)
 /* syscall_fuzz_run.c */
 void set_up(void);
 void run_program(const struct program *program);
-
-/* syscall_fuzz_cover.c */
-bool cover_set_up(void);
-void cover_begin(void);
-void cover_child(void);
-bool cover_end(void);
 
 /* syscall_fuzz_race.c */
 enum wrong { TORN, BACKWARDS, ERROR, STUCK, RACE_WRONGS };

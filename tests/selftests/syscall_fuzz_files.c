@@ -15,11 +15,11 @@
  * Reading and writing
  */
 
-enum how { PLAIN, VECTOR, FLAGS, AT, SPLICE, TAKE };
+enum how { PLAIN, VECTOR, FLAGS, SPLICE, TAKE };
 
 static const char *const names[2][TAKE + 1] = {
-	{ "read", "readv", "preadv2(RWF_NOWAIT)", "pread", "splice", "TAKE" },
-	{ "write", "writev", "pwritev2", "pwrite", "splice" },
+	{ "read", "readv", "preadv2(RWF_NOWAIT)", "splice", "TAKE" },
+	{ "write", "writev", "pwritev2", "splice" },
 };
 
 /* In the past, or none. */
@@ -30,7 +30,7 @@ static enum how draw_how(uint32_t arg)
 {
 	static const enum how hows[] = {
 		PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, TAKE, TAKE, VECTOR,
-		VECTOR, VECTOR, SPLICE, SPLICE, AT, FLAGS, FLAGS, FLAGS,
+		VECTOR, VECTOR, VECTOR, SPLICE, SPLICE, FLAGS, FLAGS, FLAGS,
 	};
 
 	return hows[arg % ARRAY_SIZE(hows)];
@@ -85,8 +85,6 @@ static ssize_t transfer(bool out, int fd, enum how how, char *at, size_t size, u
 	switch (how) {
 	case PLAIN:
 		return out ? write(fd, at, size) : read(fd, at, size);
-	case AT:
-		return out ? pwrite(fd, at, size, arg % 3) : pread(fd, at, size, arg % 3);
 	case SPLICE:
 		return splice_by_pipe(out, fd, at, size);
 	case TAKE:
@@ -111,8 +109,6 @@ static long model_kernel(const struct descriptor *d, bool out, enum how how, siz
 		return 0;
 	if (!d->file)
 		return -EBADF;
-	if (how == AT)
-		return -ESPIPE;
 	if (out ? !model_can_write(d->file) : !model_can_read(d->file))
 		return -EBADF;
 	if (out && how == SPLICE && d->file->flags & O_APPEND)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See syscall_fuzz_model.h. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,36 +32,11 @@ struct channel *model_channel(int number, const char *name)
 	return NULL;
 }
 
-static bool is_valid_name(const char *name)
-{
-	size_t len = strnlen(name, LASTLINE_NAME_MAX), i;
-
-	for (i = 0; i < len; i++) {
-		if (!isalnum(name[i]) && !strchr("._-", name[i]))
-			return false;
-	}
-	return len < LASTLINE_NAME_MAX && strcmp(name, ".") && strcmp(name, "..");
-}
-
-static bool is_valid(const struct lastline_add *add)
-{
-	static const __u64 zeros[ARRAY_SIZE(add->spare)];
-
-	return add->number >= -1 && add->number < LASTLINE_CHANNELS_MAX &&
-	       add->mode <= LASTLINE_MODE_RECORD && add->permissions <= 0777 &&
-	       (!add->line_max || (add->line_max >= LASTLINE_LINE_MAX_MIN &&
-				   add->line_max <= LASTLINE_LINE_MAX_MAX)) &&
-	       add->uid != (__u32)-1 && add->gid != (__u32)-1 && is_valid_name(add->name) &&
-	       !memcmp(add->spare, zeros, sizeof(zeros));
-}
-
 int model_add(const struct lastline_add *add, int lowest_free)
 {
 	int number = add->number < 0 ? lowest_free : add->number;
 	struct channel *channel;
 
-	if (!is_valid(add))
-		return -EINVAL;
 	if (model_channel(number, add->name))
 		return -EEXIST;
 	channel = &model.channels[model.channel_count++];
@@ -95,32 +69,6 @@ int model_remove(unsigned long number)
 	channel->removed = true;
 	signal_readers(channel);
 	return number;
-}
-
-int model_find(const char *name)
-{
-	struct channel *channel;
-
-	if (strnlen(name, LASTLINE_NAME_MAX) == LASTLINE_NAME_MAX)
-		return -EINVAL;
-	channel = model_channel(-1, name);
-	return channel ? channel->add.number : -ENODEV;
-}
-
-/* The permissions of the node; root may do anything. */
-bool model_may_open(const struct channel *channel, int flags, uid_t uid)
-{
-	unsigned int bits = channel->add.permissions, wanted = 0;
-
-	if (channel->add.uid == uid)
-		bits >>= 6;
-	else if (channel->add.gid == uid)
-		bits >>= 3;
-	if ((flags & O_ACCMODE) != O_WRONLY)
-		wanted |= 4;
-	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
-		wanted |= 2;
-	return !uid || (bits & wanted) == wanted;
 }
 
 size_t model_map_size(const struct channel *channel)

@@ -19,85 +19,44 @@
 #define MODEL_CHANNELS	64		/* per program, removed ones included */
 #define MODEL_FILES	64		/* open at a time */
 
-/**
- * struct line - a published line
- * @generation: its generation; 0: none
- * @since:      monotonic time before the publication, in ns; 0: none
- * @length:     number of bytes; 0: cleared
- * @bytes:      content
- */
 struct line {
-	__u64 generation;
-	__u64 since;
-	size_t length;
+	__u64 generation;		/* 0: none */
+	__u64 since;			/* time before the publication, in ns; 0: none */
+	size_t length;			/* 0: cleared */
 	char bytes[MODEL_LINE_MAX];
 };
 
-/**
- * struct channel - a channel
- * @add:      its parameters, with the number and line limit it really has
- * @removed:  it was removed
- * @readers:  open files that can read
- * @writers:  open files that can write
- * @sleepers: threads asleep in a read
- * @lines:    the latest lines; generation g is at g mod LASTLINE_MAP_SLOTS
- * @newest:   generation of the channel
- */
 struct channel {
-	struct lastline_add add;
+	struct lastline_add add;	/* parameters, with the real number and limit */
 	bool removed;
 	__u32 readers;
 	__u32 writers;
 	__u32 sleepers;
-	__u64 newest;
-	struct line lines[LASTLINE_MAP_SLOTS];
+	__u64 newest;			/* generation of the channel */
+	struct line lines[LASTLINE_MAP_SLOTS];	/* generation g is at g mod SLOTS */
 };
 
-/**
- * struct file - an open file
- * @users:         number of descriptors and mappings; 0: unused entry
- * @channel:       its channel
- * @flags:         access mode and status flags
- * @seen_gen:      last generation that is not unseen
- * @missed_base:   generation after which publications count as missed
- * @taken:         generation and missed counts of the last line read
- * @since:         as in struct line, of the last line read
- * @rest_len:      length of the rest of that line
- * @rest:          the rest
- * @partial_len:   length of the partial line
- * @partial:       the partial line
- * @partial_owner: process that wrote the end of the partial line
- */
 struct file {
-	unsigned int users;
+	unsigned int users;		/* descriptors and mappings; 0: unused entry */
 	struct channel *channel;
-	int flags;
-	__u64 seen_gen;
-	__u64 missed_base;
-	struct lastline_taken taken;
-	__u64 since;
+	int flags;			/* access mode and status flags */
+	__u64 seen_gen;			/* the last generation that is not unseen */
+	__u64 missed_base;		/* later publications count as missed */
+	struct lastline_taken taken;	/* generation and missed counts of the last read */
+	__u64 since;			/* of the last line read */
 	size_t rest_len;
-	char rest[MODEL_LINE_MAX];
+	char rest[MODEL_LINE_MAX];	/* of the last line read */
 	size_t partial_len;
 	char partial[MODEL_LINE_MAX];
-	pid_t partial_owner;
+	pid_t partial_owner;		/* process that wrote the end of the partial line */
 };
 
-/**
- * struct model - everything that one program created
- * @now:           monotonic time before the current call, in ns
- * @actor:         process that makes the current call
- * @signalled:     SIGIO is expected
- * @default_limit: line limit of channels that are added with 0
- * @channel_count: number of entries in @channels
- * @channels:      all channels, removed ones included
- * @files:         the open files
- */
+/* Everything that one program created. */
 struct model {
-	__u64 now;
-	pid_t actor;
-	bool signalled;
-	__u32 default_limit;
+	__u64 now;			/* monotonic time before the current call, in ns */
+	pid_t actor;			/* process that makes the current call */
+	bool signalled;			/* SIGIO is expected */
+	__u32 default_limit;		/* line limit of channels that are added with 0 */
 	unsigned int channel_count;
 	struct channel channels[MODEL_CHANNELS];
 	struct file files[MODEL_FILES];
@@ -109,8 +68,6 @@ struct line *model_latest(struct channel *channel);
 struct channel *model_channel(int number, const char *name);
 int model_add(const struct lastline_add *add, int lowest_free);
 int model_remove(unsigned long number);
-int model_find(const char *name);
-bool model_may_open(const struct channel *channel, int flags, uid_t uid);
 size_t model_map_size(const struct channel *channel);
 
 struct file *model_open(struct channel *channel, int flags);

@@ -16,35 +16,22 @@
 #define VIEWS		4		/* mappings that programs create */
 #define OBSERVERS	8		/* mappings of the test itself */
 #define AREA		65536		/* bytes of accessible memory */
-/* An address in the kernel's own memory, on x86-64 and on arm. */
-#define KERNEL_MEMORY	\
-	((char *)(unsigned long)(sizeof(long) == 8 ? 0xffff888000000000 : 0xc0100000))
+/* An address in the kernel's own memory, on x86-64 and arm64. */
+#define KERNEL_MEMORY	((char *)(unsigned long)0xffff888000000000ULL)
 #define BEHIND		16		/* bytes after a buffer that must not change */
 #define POISON		0xa5		/* their value */
-#define NOBODY		65534		/* user and group */
 #define SETTABLE	(O_NONBLOCK | O_APPEND | O_ASYNC)
 
-/**
- * struct descriptor - a file descriptor of the program
- * @fd:   its number; -1: closed
- * @file: the open file; NULL if closed
- */
+/* A descriptor of the program; -1 and NULL if it is closed. */
 struct descriptor {
 	int fd;
 	struct file *file;
 };
 
-/**
- * struct view - a mapping
- * @map:      its address; NULL: none
- * @size:     size passed to mmap
- * @readable: the test can compare the content
- * @file:     mapped file
- */
 struct view {
-	const struct lastline_map *map;
-	size_t size;
-	bool readable;
+	const struct lastline_map *map;	/* NULL: none */
+	size_t size;			/* as passed to mmap */
+	bool readable;			/* the test can compare the content */
 	struct file *file;
 };
 
@@ -57,15 +44,10 @@ struct area {
 /* ABSENT: the pages must be faulted in first. CUT: inaccessible after some bytes. */
 enum where { THERE, ABSENT, CUT, NOWHERE, KERNEL };
 
-/**
- * struct place - address passed to a call
- * @at:    the address
- * @good:  number of accessible bytes at @at
- * @where: kind of memory
- */
+/* The address passed to a call. */
 struct place {
 	char *at;
-	size_t good;
+	size_t good;			/* number of accessible bytes */
 	enum where where;
 };
 
@@ -115,6 +97,5 @@ void run_mmap(const struct op *op);
 void run_remap(const struct op *op);
 void run_add(const struct op *op);
 void run_remove(const struct op *op);
-void run_find(const struct op *op);
 
 #endif /* SYSCALL_FUZZ_RUN_H */
