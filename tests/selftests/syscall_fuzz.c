@@ -75,15 +75,15 @@ static struct op draw_op(void)
 	return op;
 }
 
-static unsigned int kind_of(const char *name, size_t len)
+static unsigned int kind_of(const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < op_kind_count; i++) {
-		if (strlen(op_kinds[i].name) == len && !strncmp(op_kinds[i].name, name, len))
+		if (!strcmp(op_kinds[i].name, name))
 			return i;
 	}
-	return ksft_exit_fail_msg("unknown operation: %.*s\n", (int)len, name);
+	return ksft_exit_fail_msg("unknown operation: %s\n", name);
 }
 
 /*
@@ -108,7 +108,7 @@ static void draw_program(struct program *program)
 			name = waking[draw(ARRAY_SIZE(waking))];
 		}
 		if (name)
-			program->ops[i].kind = kind_of(name, strlen(name));
+			program->ops[i].kind = kind_of(name);
 	}
 	/* The parameters of the first channel are accessible. */
 	program->ops[0].arg[0] &= ~0x3c0;
@@ -174,13 +174,13 @@ static void print_program(const struct program *program)
 
 static void parse_op(struct op *op, const char *text)
 {
-	size_t len = strcspn(text, ":");
 	unsigned int by;
+	char name[10];
 
-	if (sscanf(text + len, ":%u,%u,%u,%u@%u", &op->arg[0], &op->arg[1], &op->arg[2],
-		   &op->arg[3], &by) != OP_ARGS + 1 || by >= BY_COUNT)
+	if (sscanf(text, "%9[a-z]:%u,%u,%u,%u@%u", name, &op->arg[0], &op->arg[1], &op->arg[2],
+		   &op->arg[3], &by) != OP_ARGS + 2 || by >= BY_COUNT)
 		ksft_exit_fail_msg("not an operation: %s\n", text);
-	op->kind = kind_of(text, len);
+	op->kind = kind_of(name);
 	op->by = by;
 }
 
@@ -245,7 +245,7 @@ static void report(struct program *program)
 }
 
 /*
- * The fuzzer runs in a process of its own, because it may hang.
+ * Running programs, in a process of its own because it may hang
  */
 
 static void set_up_kcov(void)
@@ -297,14 +297,6 @@ static void fuzz(unsigned int seconds)
 	}
 }
 
-static void repeat(struct program *program)
-{
-	trace = true;
-	if (fails(program))
-		ksft_print_msg("operation %u: %s\n", shared->failure.at, shared->failure.text);
-	shared->programs = 1;
-}
-
 /* Returns false if the fuzzer does not end, or not regularly. */
 static bool await_end(pid_t fuzzer)
 {
@@ -331,10 +323,11 @@ static bool run_part_one(unsigned int seconds, struct program *only)
 	fuzzer = fork();
 	if (!fuzzer) {
 		set_up();
-		if (only->count)
-			repeat(only);
-		else
+		trace = only->count;
+		if (!trace)
 			fuzz(seconds);
+		else if (fails(only))
+			ksft_print_msg("%s\n", shared->failure.text);
 		fflush(stdout);
 		_exit(0);
 	}

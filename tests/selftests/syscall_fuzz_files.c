@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -15,7 +16,7 @@
  * Reading and writing
  */
 
-enum how { PLAIN, VECTOR, FLAGS, SPLICE, TAKE };
+enum call { PLAIN, VECTOR, FLAGS, SPLICE, TAKE };
 
 static const char *const names[2][TAKE + 1] = {
 	{ "read", "readv", "preadv2(RWF_NOWAIT)", "splice", "TAKE" },
@@ -26,9 +27,9 @@ static const char *const names[2][TAKE + 1] = {
 static const __u64 deadlines[] = { 0, 1, LASTLINE_FOREVER };
 static struct lastline_take take;
 
-static enum how draw_how(uint32_t arg)
+static enum call draw_how(uint32_t arg)
 {
-	static const enum how hows[] = {
+	static const enum call hows[] = {
 		PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, TAKE, TAKE, VECTOR,
 		VECTOR, VECTOR, VECTOR, SPLICE, SPLICE, FLAGS, FLAGS, FLAGS,
 	};
@@ -75,7 +76,7 @@ static int draw_vector(struct iovec *vector, void *at, size_t size, uint32_t arg
 }
 
 /* Writes if @out, else reads. */
-static ssize_t transfer(bool out, int fd, enum how how, char *at, size_t size, uint32_t arg)
+static ssize_t transfer(bool out, int fd, enum call how, char *at, size_t size, uint32_t arg)
 {
 	static const int write_flags[] = { RWF_NOWAIT, RWF_DSYNC, RWF_APPEND };
 	int flags = how == VECTOR ? 0 : out ? write_flags[arg / 4 % 3] : RWF_NOWAIT;
@@ -102,7 +103,7 @@ static ssize_t transfer(bool out, int fd, enum how how, char *at, size_t size, u
 }
 
 /* The result if the kernel does not call the driver, 1 if it does. */
-static long model_kernel(const struct descriptor *d, bool out, enum how how, size_t size,
+static long model_kernel(const struct descriptor *d, bool out, enum call how, size_t size,
 			 const struct place *place)
 {
 	if (how == SPLICE && !size)
@@ -157,7 +158,7 @@ static size_t draw_read_size(const struct file *file, uint32_t arg)
 	return sizes[arg % ARRAY_SIZE(sizes)];
 }
 
-static long model_read_by(struct descriptor *d, enum how how, size_t size,
+static long model_read_by(struct descriptor *d, enum call how, size_t size,
 			  const struct place *place, char *bytes)
 {
 	long ret = model_kernel(d, false, how, size, place);
@@ -170,7 +171,7 @@ static long model_read_by(struct descriptor *d, enum how how, size_t size,
 }
 
 /* The result of a read without an unseen line; -EINTR: it sleeps until a signal. */
-static long model_wait(const struct file *file, enum how how, __u64 deadline)
+static long model_wait(const struct file *file, enum call how, __u64 deadline)
 {
 	if (how == FLAGS || file->flags & O_NONBLOCK || (how == TAKE && !deadline))
 		return -EAGAIN;
@@ -182,7 +183,7 @@ void run_read(const struct op *op)
 {
 	static char wanted[MODEL_LINE_MAX];
 	struct descriptor *d = pick(op->arg[0], model_can_read);
-	enum how how = draw_how(op->arg[1]);
+	enum call how = draw_how(op->arg[1]);
 	uint32_t details = op->arg[1] / 16;
 	size_t size = draw_read_size(d->file, op->arg[2]);
 	enum where where = draw_where(op->arg[3]);
@@ -258,7 +259,7 @@ static void draw_bytes(char *bytes, size_t size, size_t limit, uint32_t arg)
 		bytes[size - 2 * limit - 2 + arg / 24 % 3] = '\n';
 }
 
-static long model_write_by(struct descriptor *d, enum how how, size_t size,
+static long model_write_by(struct descriptor *d, enum call how, size_t size,
 			   const struct place *place, const char *bytes)
 {
 	long ret = model_kernel(d, true, how, size, place);
@@ -279,7 +280,7 @@ void run_write(const struct op *op)
 {
 	static char bytes[AREA];
 	struct descriptor *d = pick(op->arg[0], model_can_write);
-	enum how how = draw_how(op->arg[1]);
+	enum call how = draw_how(op->arg[1]);
 	uint32_t details = op->arg[1] / 16;
 	size_t size = draw_write_size(d->file, op->arg[2]);
 	enum where where = draw_where(op->arg[3]);

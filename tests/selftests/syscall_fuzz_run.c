@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -401,7 +400,7 @@ static int be_child(void *op)
  * Performs @op, if not NULL, while the reader sleeps. If that gives the reader something to
  * return, it must wake the reader; else the end of this process does.
  */
-static int wake(void *op)
+static int be_waker(void *op)
 {
 	struct lastline_info info = {};
 	int ms;
@@ -480,7 +479,7 @@ static void run_sleep(const struct op *op)
 	poison(&place, AREA / 4);
 	sleeper->file->channel->sleepers = 1;
 	awake = false;
-	waker = start_child(wake, next, 0);
+	waker = start_child(be_waker, next, 0);
 	got = result(read(sleeper->fd, place.at, AREA / 4));
 	awake = true;
 	await_child(waker, next);
@@ -566,11 +565,10 @@ static void do_nothing(int signal)
 void set_up(void)
 {
 	const struct sigaction nothing = { .sa_handler = do_nothing };
-	struct lastline_add add = { .number = FIRST_NUMBER };
-	struct lastline_info info;
-	cpu_set_t here;
 	sigset_t signals;
-	int i, fd;
+	cpu_set_t here;
+	FILE *parameter;
+	int i;
 
 	/* Only one process acts at a time; waking it on another processor would be slower. */
 	CPU_ZERO(&here);
@@ -589,12 +587,8 @@ void set_up(void)
 		descriptors[i].fd = -1;
 	for (i = 0; i < LASTLINE_CHANNELS_MAX; i++)
 		numbers_taken[i] = !access(node(i), F_OK);
-	/* The line limit that the module was loaded with. */
-	ioctl(control, LASTLINE_CTL_ADD, &add);
-	fd = open(node(FIRST_NUMBER), O_RDONLY);
-	if (ioctl(fd, LASTLINE_IOC_INFO, &info))
-		ksft_exit_fail_msg("cannot add a channel: %s\n", strerror(errno));
-	close(fd);
-	ioctl(control, LASTLINE_CTL_REMOVE, FIRST_NUMBER);
-	model.default_limit = info.line_max;
+	parameter = fopen("/sys/module/lastline/parameters/line_max", "r");
+	if (!parameter || fscanf(parameter, "%u", &model.default_limit) != 1)
+		ksft_exit_fail_msg("cannot read the parameter line_max\n");
+	fclose(parameter);
 }

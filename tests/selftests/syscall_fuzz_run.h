@@ -6,8 +6,6 @@
 #ifndef SYSCALL_FUZZ_RUN_H
 #define SYSCALL_FUZZ_RUN_H
 
-#include <sys/uio.h>
-
 #include "clock.h"
 #include "syscall_fuzz.h"
 #include "syscall_fuzz_model.h"
@@ -17,7 +15,7 @@
 #define OBSERVERS	8		/* mappings of the test itself */
 #define AREA		65536		/* bytes of accessible memory */
 /* An address in the kernel's own memory, on x86-64 and arm64. */
-#define KERNEL_MEMORY	((char *)(unsigned long)0xffff888000000000ULL)
+#define KERNEL_MEMORY	((char *)(sizeof(long) == 8 ? 0xffff888000000000 : 0))
 #define BEHIND		16		/* bytes after a buffer that must not change */
 #define POISON		0xa5		/* their value */
 #define SETTABLE	(O_NONBLOCK | O_APPEND | O_ASYNC)
