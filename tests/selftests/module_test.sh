@@ -98,11 +98,18 @@ uevent()
 }
 test_that "uevents contain the name and the mode of the node" uevent
 
-# stays_loaded REDIRECTION: does not unload while a file is open
 stays_loaded()
 {
 	fails_with 1 "" rmmod lastline
 	[ -c /dev/lastline0 ] || fail "the channel is missing"
+}
+
+reader_sleeps()
+{
+	local stat
+
+	[ "$(attribute 0 readers)" = 1 ] && read -r stat <"/proc/$1/stat" &&
+		[[ ${stat##*) } == S* ]]
 }
 
 in_use()
@@ -111,10 +118,7 @@ in_use()
 	stays_loaded 3</dev/lastline0
 	stays_loaded 3>/dev/lastline0
 	cat /dev/lastline0 >"$tmp/out" &
-	until read -r stat <"/proc/$!/stat" && [ "$(attribute 0 readers)" = 1 ] &&
-			[[ ${stat##*) } == S* ]]; do
-		sleep 0.01
-	done
+	await reader_sleeps $!
 	stays_loaded
 }
 test_that "unloading is refused while a file is open or a read sleeps" in_use

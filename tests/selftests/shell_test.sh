@@ -267,7 +267,7 @@ stopped_by_timeout()
 	wait $!
 	expect two "$(newest)" "the newest line"
 }
-test_that "cat passes each line of a pipe on, and half a line not when timeout stops it" \
+test_that "cat passes each line of a pipe on, and no half line when timeout stops it" \
 	stopped_by_timeout
 
 socat_both_ways()
