@@ -26,7 +26,7 @@ nodes() { compgen -G '/dev/lastline[0-9]*' | wc -l; }
 
 expect_nothing_left()
 {
-	expect "" "$(compgen -G '/dev/lastline*'; compgen -G "$class*"; compgen -G "$module"
+	expect "" "$(compgen -G '/dev/lastline[-0-9]*'; compgen -G "$class*"; compgen -G "$module"
 		grep -h lastline /proc/devices /proc/misc)" "what is left"
 }
 
