@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Generations, and the barriers that order a slot's bytes against them. */
+/* No order is weaker here than in the kernel. */
 #ifndef UNIT_LINUX_ATOMIC_H
 #define UNIT_LINUX_ATOMIC_H
 
@@ -14,46 +14,33 @@ struct atomic64 {
 
 #define atomic64_t	struct atomic64
 
-/* No weaker than the kernel's: loads before it, loads and stores behind it. */
-static inline void smp_rmb(void)
-{
-	BEFORE_ACCESS('R');
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-}
-
-/* No weaker than the kernel's: loads and stores before it, stores behind it. */
-static inline void smp_wmb(void)
-{
-	BEFORE_ACCESS('W');
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-}
+#define smp_rmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_ACQUIRE))
+#define smp_wmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_RELEASE))
+#define smp_store_release(p, value)						\
+	(BEFORE_ACCESS(), __atomic_store_n(p, value, __ATOMIC_RELEASE))
 
 static inline s64 atomic64_read(const atomic64_t *v)
 {
-	BEFORE_ACCESS('r');
+	BEFORE_ACCESS();
 	return __atomic_load_n(&v->counter, __ATOMIC_RELAXED);
 }
 
 static inline s64 atomic64_read_acquire(const atomic64_t *v)
 {
-	BEFORE_ACCESS('a');
+	BEFORE_ACCESS();
 	return __atomic_load_n(&v->counter, __ATOMIC_ACQUIRE);
 }
 
 static inline void atomic64_set(atomic64_t *v, s64 value)
 {
-	BEFORE_ACCESS('w');
+	BEFORE_ACCESS();
 	__atomic_store_n(&v->counter, value, __ATOMIC_RELAXED);
 }
 
 static inline void atomic64_set_release(atomic64_t *v, s64 value)
 {
-	BEFORE_ACCESS('l');
+	BEFORE_ACCESS();
 	__atomic_store_n(&v->counter, value, __ATOMIC_RELEASE);
 }
-
-/* Loads and stores before it. */
-#define smp_store_release(p, value)						\
-	(BEFORE_ACCESS('l'), __atomic_store_n(p, value, __ATOMIC_RELEASE))
 
 #endif /* UNIT_LINUX_ATOMIC_H */

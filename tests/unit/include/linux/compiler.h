@@ -2,21 +2,17 @@
 #ifndef UNIT_LINUX_COMPILER_H
 #define UNIT_LINUX_COMPILER_H
 
-/*
- * A test may have this function, in order to watch or to step in. It is called
- * before each access: 'r' read, 'a' read with acquire order, 'w' write, 'l' write
- * with release order; and before each barrier: 'R' of reads, 'W' of writes.
- */
-void before_access(char what);
+/* A program may define it, to interrupt the code before each access to shared memory. */
+void before_access(void);
 #pragma weak before_access
 
-#define BEFORE_ACCESS(what)	(before_access ? before_access(what) : (void)0)
+#define BEFORE_ACCESS()	(before_access ? before_access() : (void)0)
 
 /* One access each, which the compiler neither tears nor repeats nor leaves out. */
 #define READ_ONCE(x)								\
-	(BEFORE_ACCESS('r'), *(const __volatile__ __typeof__(x) *)&(x))
+	(BEFORE_ACCESS(), *(const __volatile__ __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value)							\
-	(BEFORE_ACCESS('w'), *(__volatile__ __typeof__(x) *)&(x) = (value))
+	(BEFORE_ACCESS(), *(__volatile__ __typeof__(x) *)&(x) = (value))
 
 #define __user
 #define unlikely(x)	__builtin_expect(!!(x), 0)
