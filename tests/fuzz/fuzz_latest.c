@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A writer and two readers of one channel's slots, who overtake each other at any
- * access: by each of them in the slots the input may hand over to another one. The
- * readers use both the module's own way and the one of the mapped view.
+ * A writer and two readers of one channel's slots. Before each of their accesses to the
+ * slots the input may switch to another one. The readers use both the module's own way
+ * and that of the mapped view.
  *
- * The reference is a list of all lines, and what each slot should hold byte by byte.
- * Accesses happen in the order of the program here; that barriers stand where other
- * machines need them is for the unit tests and a memory model to say.
+ * The reference is a list of all lines, and what each slot holds byte by byte. Accesses
+ * happen in program order here; for barriers see tests/models.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +19,7 @@
 
 static void copy_slowly(void *to, const void *from, size_t len);
 
-/* The mapped view is for programs, and knows nothing of before_access(). */
+/* The mapped view is for programs, and does not call before_access(). */
 #define __atomic_load_n(from, order)	(before_access(), __atomic_load_n(from, order))
 #define __builtin_memcpy		copy_slowly
 
@@ -35,8 +34,7 @@ static void copy_slowly(void *to, const void *from, size_t len);
 static struct input in;
 
 /*
- * Those who take turns. They live from the first input to the last: main() runs
- * each until it has nothing more to do.
+ * Fibres. They live from the first input to the last: main() runs each until it is idle.
  */
 
 enum role {
@@ -47,23 +45,16 @@ enum role {
 	MAIN = ROLES
 };
 
-/**
- * struct fibre - one who takes turns
- * @context: where it is
- * @bottom:  its stack; the sanitizer wants to know
- * @size:    of that
- * @idle:    it has done what there was to do
- */
 static struct fibre {
 	ucontext_t context;
-	const void *bottom;
+	const void *bottom;	/* of the stack, for the sanitizer */
 	size_t size;
 	bool idle;
 } fibres[ROLES + 1];
 
 static struct fibre *running = &fibres[MAIN];
 static struct fibre *lock_owner;
-static u32 steps_left;	/* until the input is asked who is next */
+static u32 steps_left;	/* until the input is asked which fibre is next */
 
 static void arrive(void *fake_stack)
 {
@@ -71,7 +62,7 @@ static void arrive(void *fake_stack)
 	size_t size;
 
 	__sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
-	/* Nobody but main() can come to one who runs for the first time. */
+	/* The first switch of all comes from main(). */
 	if (!fibres[MAIN].bottom) {
 		fibres[MAIN].bottom = bottom;
 		fibres[MAIN].size = size;
@@ -89,8 +80,7 @@ static void switch_to(struct fibre *next)
 	arrive(fake_stack);
 }
 
-/* A place where another one may go on. */
-static void step(void)
+void before_access(void)
 {
 	struct fibre *next;
 	u32 turn;
@@ -104,19 +94,13 @@ static void step(void)
 		switch_to(next);
 }
 
-void before_access(void)
-{
-	step();
-}
-
-/* Not all at once. */
 static void copy_slowly(void *to, const void *from, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < len; i++) {
 		if (i % 8 == 0)
-			step();
+			before_access();
 		((char *)to)[i] = ((const char *)from)[i];
 	}
 }
@@ -141,19 +125,21 @@ struct line {
 	u32 offset;
 	u32 length;
 	u64 time_ns;
-	char data[DATA_MOST];	/* with what stands before it, and zeros behind */
+	char data[DATA_MOST];	/* with what precedes it, and zeros behind */
 };
 
+static struct latest latest;
+
 /**
- * struct reference - all that there ever was in one channel
+ * struct reference - all that was ever in the channel
  * @base:      generation at the beginning
  * @lines:     by generation, from @base on; that one is empty
- * @slots:     what stands in each slot; its generation is in @held
+ * @slots:     what each slot holds; its generation is in @held
  * @held:      generation, or LASTLINE_MAP_FILLING
  * @opening:   generation for which a slot was opened, or will be at any moment
  * @opened:    generation for which a slot was opened
  * @announced: newest generation that may be seen
- * @newest:    newest generation that has to be seen
+ * @newest:    newest generation that must be seen
  */
 static struct reference {
 	u64 base;
@@ -166,15 +152,13 @@ static struct reference {
 	u64 newest;
 } ref;
 
-static struct latest latest;
-
 static const struct line *line_of(u64 generation)
 {
 	assert(generation >= ref.base && generation <= ref.announced);
 	return &ref.lines[generation - ref.base];
 }
 
-/* By the words of the ABI, not by the code. */
+/* As the ABI defines it. */
 static struct lastline_slot *slot_of(u64 generation)
 {
 	return (void *)((char *)latest.map + sizeof(struct lastline_map) +
@@ -189,41 +173,39 @@ static bool is_zero(const char *from, const char *to)
 	return !memcmp(from, zeros, to - from);
 }
 
-static void check_slot(u32 i)
-{
-	const struct lastline_slot *slot = slot_of(i);
-	const struct line *line = &ref.slots[i];
-
-	assert(slot->generation == ref.held[i]);
-	assert(slot->offset == line->offset);
-	assert(slot->length == line->length);
-	assert(ref.held[i] == LASTLINE_MAP_FILLING || slot->monotonic_ns == line->time_ns);
-	assert(!memcmp(slot->data, line->data, latest.map->stride - sizeof(*slot)));
-}
-
-/* Looks at all that a program can see in the mapping. */
+/* Everything that a program can see in the mapping. */
 static void check_map(void)
 {
 	const struct lastline_map *map = latest.map;
-	const char *end = (const char *)map + latest_map_size(&latest);
+	const struct lastline_slot *slot;
+	const struct line *line;
 	u32 i;
 
 	assert(map->generation == ref.newest);
 	assert(map->version == LASTLINE_MAP_VERSION);
 	assert(map->line_max == latest.line_max);
 	assert(map->stride % 64 == 0);
-	assert(map->stride > sizeof(struct lastline_slot) + latest.line_max);
+	assert(map->stride > sizeof(*slot) + latest.line_max);
 	assert(is_zero((const char *)map->spare, (const char *)(map + 1)));
-	for (i = 0; i < SLOTS; i++)
-		check_slot(i);
-	assert(is_zero((const char *)slot_of(SLOTS - 1) + map->stride, end));
+	for (i = 0; i < SLOTS; i++) {
+		slot = slot_of(i);
+		line = &ref.slots[i];
+		assert(slot->generation == ref.held[i]);
+		assert(slot->offset == line->offset);
+		assert(slot->length == line->length);
+		assert(slot->generation == LASTLINE_MAP_FILLING ||
+		       slot->monotonic_ns == line->time_ns);
+		assert(!memcmp(slot->data, line->data, map->stride - sizeof(*slot)));
+	}
+	assert(is_zero((const char *)slot_of(SLOTS - 1) + map->stride,
+		       (const char *)map + latest_map_size(&latest)));
 }
 
 /*
  * The writer
  */
 
-/* Draws a line with others before it, so that no byte is what was there before. */
+/* A line with others before it; no byte is what was there before. */
 static struct line draw_line(u32 seed)
 {
 	u32 end = 1 + draw(&in, latest.line_max + 1), i;
@@ -236,11 +218,11 @@ static struct line draw_line(u32 seed)
 	return line;
 }
 
-static void give_up(struct lastline_slot *slot, const struct line *line)
+/* Not all was written, as if a page were missing. */
+static void abort_line(struct lastline_slot *slot, const struct line *line)
 {
 	u32 end = line->offset + line->length, i = ref.opened % SLOTS;
 
-	/* A page that was not there, for example: not all was written. */
 	copy_slowly(slot->data, line->data, draw(&in, end + 1));
 	latest_abort(slot, end);
 	ref.slots[i] = (struct line){};
@@ -275,7 +257,7 @@ static void write_line(void)
 	if (how % 4)
 		publish(slot, &line);
 	else
-		give_up(slot, &line);
+		abort_line(slot, &line);
 	check_map();
 	unlock();
 }
@@ -284,22 +266,10 @@ static void write_line(void)
  * The readers
  */
 
-/**
- * struct reader - what one has seen
- * @seen: newest generation
- * @from: any generation that it sees now has to be this or a newer one
- */
-struct reader {
-	u64 seen;
-	u64 from;
-};
-
-static struct reader readers[ROLES];
-
-static void begin_read(struct reader *reader)
-{
-	reader->from = reader->seen > ref.newest ? reader->seen : ref.newest;
-}
+static struct reader {
+	u64 seen;	/* newest generation */
+	u64 from;	/* what it sees now has this generation or a newer one */
+} readers[ROLES];
 
 static void check_generation(struct reader *reader, u64 generation)
 {
@@ -315,30 +285,30 @@ static void check_bytes(u64 generation, const char *data, u32 length)
 	assert(!memcmp(data, line->data + line->offset, length));
 }
 
-/* @intact is the answer for a line whose slot had been opened again if @gone. */
-static void check_intact(u64 generation, bool gone, bool intact)
-{
-	assert(!gone || !intact);
-	assert(intact || ref.opening >= generation + SLOTS);
-}
-
 static bool is_gone(u64 generation)
 {
 	return ref.opened >= generation + SLOTS;
 }
 
-/* What stands behind a line, up to the next slot. */
-static bool is_wiped_behind(const struct lastline_slot *slot, const char *end)
+/* @intact is the answer for a line whose slot had been opened again if @gone. */
+static bool check_intact(u64 generation, bool gone, bool intact)
 {
-	return is_zero(end, (const char *)slot + latest.map->stride);
+	assert(!gone || !intact);
+	assert(intact || ref.opening >= generation + SLOTS);
+	return intact;
 }
 
 static bool is_intact(const struct latest_line *line)
 {
-	bool gone = is_gone(line->generation), intact = latest_intact(line);
+	bool gone = is_gone(line->generation);
 
-	check_intact(line->generation, gone, intact);
-	return intact;
+	return check_intact(line->generation, gone, latest_intact(line));
+}
+
+/* Behind a line, up to the next slot. */
+static bool is_wiped_behind(const struct lastline_slot *slot, const char *end)
+{
+	return is_zero(end, (const char *)slot + latest.map->stride);
 }
 
 static void read_unlocked(struct reader *reader)
@@ -374,20 +344,12 @@ static void read_locked(struct reader *reader)
 	unlock();
 }
 
-static bool is_view_intact(const struct lastline_view *view)
-{
-	bool gone = is_gone(view->generation), intact = lastline_map_intact(view);
-
-	check_intact(view->generation, gone, intact);
-	return intact;
-}
-
-/* Reads a line where it lies, and waits in between as long as the input likes. */
+/* Reads a line where it is. */
 static void look(struct reader *reader)
 {
 	struct lastline_view view;
 	char copy[LINE_MAX_MOST];
-	bool wiped;
+	bool wiped, gone;
 
 	if (!lastline_map_look(latest.map, &view)) {
 		check_generation(reader, view.generation);
@@ -398,13 +360,14 @@ static void look(struct reader *reader)
 	assert(view.length == line_of(view.generation)->length);
 	copy_slowly(copy, view.data, view.length);
 	wiped = is_wiped_behind(view.slot, view.data + view.length);
-	if (!is_view_intact(&view))
+	gone = is_gone(view.generation);
+	if (!check_intact(view.generation, gone, lastline_map_intact(&view)))
 		return;
 	assert(wiped);
 	check_bytes(view.generation, copy, view.length);
 }
 
-/* Was there a line since the read began that has no room in @size? */
+/* Was there a line since the read began that is longer than @size? */
 static bool is_too_short(const struct reader *reader, u32 size)
 {
 	u64 generation;
@@ -438,27 +401,19 @@ static void read_map(struct reader *reader)
 
 static void read_somehow(struct reader *reader)
 {
-	u32 how = draw_byte(&in);
+	u32 how = draw_byte(&in) % 8;
 
-	begin_read(reader);
-	switch (how % 8) {
-	case 0:
+	reader->from = reader->seen > ref.newest ? reader->seen : ref.newest;
+	if (how == 0)
 		read_locked(reader);
-		break;
-	case 1:
+	else if (how == 1)
 		check_generation(reader, lastline_map_generation(latest.map));
-		break;
-	case 2:
-	case 3:
+	else if (how <= 3)
 		read_map(reader);
-		break;
-	case 4:
-	case 5:
+	else if (how <= 5)
 		look(reader);
-		break;
-	default:
+	else
 		read_unlocked(reader);
-	}
 }
 
 /*
@@ -470,7 +425,7 @@ static void fibre_main(void)
 	arrive(NULL);
 	for (;;) {
 		while (in.left) {
-			step();
+			before_access();
 			if (running == &fibres[WRITER])
 				write_line();
 			else
@@ -496,19 +451,6 @@ static void make_fibres(void)
 	}
 }
 
-static void run_fibres(void)
-{
-	u32 i;
-
-	for (i = 0; i < ROLES; i++)
-		fibres[i].idle = false;
-	steps_left = 0;
-	for (i = 0; i < ROLES; i++) {
-		while (!fibres[i].idle)
-			switch_to(&fibres[i]);
-	}
-}
-
 /* Zeroes all but the list: a line is not looked at before it is written. */
 static void reset_reference(u64 base)
 {
@@ -527,7 +469,7 @@ static void reset_reference(u64 base)
 		readers[i].seen = base;
 }
 
-/* Not all channels begin with 0, lest it take 2^32 publications to come that far. */
+/* Some channels begin just before generation 2^32. */
 static void set_up(void)
 {
 	u64 base = draw_byte(&in);
@@ -545,12 +487,20 @@ static void set_up(void)
 
 int fuzz_input(const unsigned char *data, size_t size)
 {
+	u32 i;
+
 	/* A line takes at least one byte of the input. */
 	in = (struct input){ data, size < LINES_MOST ? size : LINES_MOST - 1 };
 	if (!fibres[0].size)
 		make_fibres();
 	set_up();
-	run_fibres();
+	steps_left = 0;
+	for (i = 0; i < ROLES; i++)
+		fibres[i].idle = false;
+	for (i = 0; i < ROLES; i++) {
+		while (!fibres[i].idle)
+			switch_to(&fibres[i]);
+	}
 	check_map();
 	free(latest.map);
 	return 0;
