@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What libFuzzer hands to a fuzzer, taken from it as small numbers. */
+/* Small numbers from the input that libFuzzer passes to a fuzzer. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 
 #include <linux/types.h>
 
-/* libFuzzer calls it for each input, by a name that is not of this style. */
+/* libFuzzer calls it for each input. */
 int fuzz_input(const unsigned char *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
 
-/**
- * struct input - what is left of an input
- * @next: the next byte
- * @left: bytes from there on
- */
 struct input {
 	const unsigned char *next;
 	size_t left;
 };
 
-/* The next byte; 0 when there is none, so that whatever began can end. */
+/* The next byte; 0 when there is none left, so that a fuzzer can end what it began. */
 static inline u32 draw_byte(struct input *in)
 {
 	if (!in->left)
@@ -42,8 +37,8 @@ static inline u32 draw_wide(struct input *in, u32 below)
 }
 
 /*
- * A byte of a line. One in eight is a newline, which would else be too rare; those
- * that are mistaken for it most easily are not among what becomes one.
+ * A byte of a line. One in eight is a newline, which would otherwise be too rare. Bytes
+ * that resemble it are not among those that become one.
  */
 static inline char draw_text(struct input *in)
 {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several open files write to one channel, in the way of file.c: the fast path by
- * usermem.h, all else by the splitter. After each call the published line and all
- * unfinished lines must be those of a reference that looks at every byte.
- *
- * All memory is exactly as large as the contracts want it, so that the sanitizer
- * sees one byte too many.
+ * Several open files write to one channel, as in file.c: the fast path by usermem.h, all
+ * else by the splitter. After each call the published line and all partial lines are those
+ * of a reference that looks at every byte. All memory is exactly as large as the contracts
+ * want it, so that the sanitizer sees one byte too many.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,20 +20,11 @@
 
 struct user_memory user_memory;
 
-/**
- * struct channel - a channel, and what the reference knows of it
- * @line_max:     longest line
- * @first_look:   what the fast path tries first of a large write
- * @slot:         room for line_max + 1 bytes
- * @line:         the line published last
- * @length:       of that
- * @publications: lines published
- */
 struct channel {
 	u32 line_max;
-	u32 first_look;
-	char *slot;
-	char line[LINE_MAX_MOST];
+	u32 first_look;		/* bytes that the fast path tries first of a large write */
+	char *slot;		/* room for line_max + 1 bytes */
+	char line[LINE_MAX_MOST];	/* the one published last */
 	u32 length;
 	u32 publications;
 };
@@ -49,22 +38,22 @@ static void publish(struct channel *channel, const char *line, u32 length)
 }
 
 /*
- * The reference: what README says, byte by byte
+ * The reference
  */
 
-struct unfinished {
+struct partial {
 	char bytes[LINE_MAX_MOST];
 	u32 len;
 };
 
-static int reference_write(struct channel *channel, struct unfinished *unfinished,
+static int reference_write(struct channel *channel, struct partial *partial,
 			   const char *data, u32 len)
 {
-	u32 all_len = unfinished->len + len, line = 0, end = 0, i;
+	u32 all_len = partial->len + len, line = 0, end = 0, i;
 	char all[LINE_MAX_MOST + WRITE_MOST];
 
-	memcpy(all, unfinished->bytes, unfinished->len);
-	memcpy(all + unfinished->len, data, len);
+	memcpy(all, partial->bytes, partial->len);
+	memcpy(all + partial->len, data, len);
 	for (i = 0; i < all_len; i++) {
 		if (all[i] == '\n') {
 			line = end;
@@ -75,18 +64,13 @@ static int reference_write(struct channel *channel, struct unfinished *unfinishe
 		return -EMSGSIZE;
 	if (end)
 		publish(channel, all + line, end - line);
-	unfinished->len = all_len - end;
-	memcpy(unfinished->bytes, all + end, unfinished->len);
+	partial->len = all_len - end;
+	memcpy(partial->bytes, all + end, partial->len);
 	return 0;
 }
 
-static int reference_finish(struct channel *channel, struct unfinished *unfinished)
-{
-	return unfinished->len ? reference_write(channel, unfinished, "\n", 1) : 0;
-}
-
 /*
- * The module: file.c without its locks
+ * file.c without its locks
  */
 
 static bool write_fast(struct channel *channel, struct splitter *splitter,
@@ -104,13 +88,6 @@ static bool write_fast(struct channel *channel, struct splitter *splitter,
 		return false;
 	publish(channel, channel->slot + start, len - start);
 	return true;
-}
-
-static bool write_large(struct channel *channel, struct splitter *splitter,
-			const struct usermem *from)
-{
-	return write_fast(channel, splitter, from, channel->first_look, false) ||
-	       write_fast(channel, splitter, from, channel->line_max + 1, false);
 }
 
 static void publish_joined(struct channel *channel, const struct splitter *splitter,
@@ -159,12 +136,13 @@ static int write_bytes(struct channel *channel, struct splitter *splitter,
 {
 	bool done;
 
-	if (from->len - 1 < channel->line_max)
-		done = write_fast(channel, splitter, from, from->len, true);
-	else if (from->len)
-		done = write_large(channel, splitter, from);
-	else
+	if (!from->len)
 		return 0;
+	if (from->len <= channel->line_max)
+		done = write_fast(channel, splitter, from, from->len, true);
+	else
+		done = write_fast(channel, splitter, from, channel->first_look, false) ||
+		       write_fast(channel, splitter, from, channel->line_max + 1, false);
 	return done ? 0 : write_slow(channel, splitter, from);
 }
 
@@ -185,7 +163,7 @@ static int finish_line(struct channel *channel, struct splitter *splitter)
 
 static struct channel channel, expected;
 static struct splitter splitters[FILES];
-static struct unfinished unfinished[FILES];
+static struct partial partials[FILES];
 
 static void check(void)
 {
@@ -195,9 +173,9 @@ static void check(void)
 	assert(channel.length == expected.length);
 	assert(!memcmp(channel.line, expected.line, expected.length));
 	for (i = 0; i < FILES; i++) {
-		assert(splitters[i].len == unfinished[i].len);
-		assert(!unfinished[i].len ||
-		       !memcmp(splitters[i].buf, unfinished[i].bytes, unfinished[i].len));
+		assert(splitters[i].len == partials[i].len);
+		assert(!partials[i].len ||
+		       !memcmp(splitters[i].buf, partials[i].bytes, partials[i].len));
 	}
 }
 
@@ -208,7 +186,7 @@ static void check_write(u32 file, const struct usermem *from, int ret)
 	const char *tail = from->buf + from->len - seen;
 
 	if (ret != -EFAULT)
-		assert(ret == reference_write(&expected, &unfinished[file], from->buf,
+		assert(ret == reference_write(&expected, &partials[file], from->buf,
 					      from->len));
 	else
 		assert(user_memory.bad || user_there(tail, seen) < seen);
@@ -253,14 +231,17 @@ static void finish(u32 file)
 {
 	int ret = finish_line(&channel, &splitters[file]);
 
-	assert(ret == reference_finish(&expected, &unfinished[file]));
+	if (partials[file].len)
+		assert(ret == reference_write(&expected, &partials[file], "\n", 1));
+	else
+		assert(!ret);
 }
 
-/* The process that wrote the unfinished line was killed. */
+/* The process that wrote the partial line was killed. */
 static void drop(u32 file)
 {
 	splitters[file].len = 0;
-	unfinished[file].len = 0;
+	partials[file].len = 0;
 }
 
 static void close_file(u32 file)
@@ -275,19 +256,15 @@ static void do_something(struct input *in)
 {
 	u32 what = draw_byte(in), file = what % FILES;
 
-	switch (what / FILES % 8) {
-	case 0:
+	what = what / FILES % 8;
+	if (what == 0)
 		finish(file);
-		break;
-	case 1:
+	else if (what == 1)
 		drop(file);
-		break;
-	case 2:
+	else if (what == 2)
 		close_file(file);
-		break;
-	default:
+	else
 		write_some(in, file);
-	}
 }
 
 static void set_up(struct input *in)

@@ -17,22 +17,13 @@
 
 struct user_memory user_memory;
 
-/**
- * struct copy - one copy
- * @user:   user memory
- * @kernel: the other side
- * @len:    bytes to copy, at least 1
- * @skip:   bytes of @user before them
- * @iter:   over @user
- * @mem:    @user, perhaps by @iter
- */
 struct copy {
 	char *user;
 	char *kernel;
-	u32 len;
-	u32 skip;
-	struct iov_iter iter;
-	struct usermem mem;
+	u32 len;		/* bytes to copy, at least 1 */
+	u32 skip;		/* bytes of @user before them */
+	struct iov_iter iter;	/* over @user */
+	struct usermem mem;	/* @user, perhaps by @iter */
 };
 
 static bool is_there(const struct copy *copy)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A reader that writers overtake again and again gets a line nevertheless: after
- * LATEST_LAPPED_MAX tries it takes the lock. draw_latest().
+ * A reader that writers overtake again and again gets a line: after LATEST_LAPPED_MAX tries
+ * it takes the lock. draw_latest().
  *
- * The writers never end, so the generations go round: slots and readers only ask
- * whether two are equal. (A reader overtaken by exactly ROUND lines does not see it
- * here, which only helps it, and not for ever.) The lock is handed on in the order in
- * which it was asked for, as the kernel's spinlocks do it.
+ * The writers never end, so generations wrap around: slots and readers only compare them
+ * for equality. (A reader overtaken by exactly ROUND lines does not notice, which only helps
+ * it.) The lock is a ticket lock, as fair as the kernel's spinlocks.
  *
- * No progress is a run that never again comes by the label "progress", although each
- * process that could go on all the time does so now and then (weak fairness).
+ * The error is a non-progress cycle: an execution that never again passes the label
+ * "progress", under weak fairness.
  *
- * Twins (-D): NO_LOCK tries for ever, UNFAIR has a lock that is not handed on in order.
+ * Twins (-D): NO_LOCK tries forever, UNFAIR has a lock without tickets.
  */
 #ifndef SLOTS
 #define SLOTS		4

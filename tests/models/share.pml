@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Threads that share one open file: each part of a line is delivered once and in its
- * order, generations do not go backwards, and no thread sleeps while a read would get
- * something. draw_up(), settle(), read_later() and lastline_llseek().
+ * Threads that share one open file: each part of a line is delivered once and in order,
+ * generations do not go backwards, and no thread sleeps while a read would return data.
+ * draw_up(), settle(), read_later() and lastline_llseek().
  *
- * What wake.pml is about is taken for granted here: who set his state sees what was
- * there before, or is woken. The rest of memory is in order, too; but a thread that
- * looks without the lock may do so between any two stores of one that holds it.
- * read_fast() is not here: it does the same with the lock held from end to end.
+ * Memory is in order here; wake.pml is about the order of state and news. A thread without
+ * the lock may look between any two stores of the thread that holds it. read_fast() is left
+ * out: it does the same with the lock held all the time.
  *
  * Each line has two parts, and a buffer has room for one or for both.
  *
- * Twins (-D): SEEN_FIRST lets a short read set what was seen before the remainder,
- * NO_TURN delivers although another thread was quicker, NO_SEEK_WAKE leaves out the
- * wake-up of lseek().
+ * Twins (-D): SEEN_FIRST lets a short read set what was seen before the rest of the line,
+ * NO_TURN delivers although another thread was first, NO_SEEK_WAKE leaves out the wake-up
+ * of lseek().
  */
 #ifndef THREADS
 #define THREADS		2
@@ -37,18 +36,10 @@ bit locked;
 bit state[THREADS];
 byte asleep;
 
-byte line;			/* what was delivered last: this line, ... */
-byte part;			/* ... up to this part */
+byte line, part;		/* delivered last: this line, up to this part */
 
-inline lock()
-{
-	atomic { !locked -> locked = 1 }
-}
-
-inline unlock()
-{
-	locked = 0
-}
+#define lock()		atomic { !locked -> locked = 1 }
+#define unlock()	locked = 0
 
 inline wake_all()
 {
@@ -167,8 +158,7 @@ again:	/* draw_up() */
 	fi;
 	d_step { part = part + parts; g = 0; t = 0; parts = 0; room = 0; rest = 0 };
 	unlock();
-	/* Enough read, or not. */
-	if
+	if	/* read on, or not */
 	:: goto wait
 	:: skip
 	fi
@@ -176,7 +166,6 @@ again:	/* draw_up() */
 
 active proctype judge()
 {
-	/* Nobody can go on. */
-	timeout ->
+	timeout ->	/* nothing can go on */
 	assert(asleep == 0 || (left == 0 && seen == generation))
 }

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Taking a line without a lock: never a torn one, never a generation that goes
- * backwards, never one of a slot that is being filled. latest.h and draw_latest().
+ * Taking a line without a lock: never a torn line, an older one, or one of a slot that is
+ * being filled. latest.h and draw_latest().
  *
- * Spin runs processes in turns, so it knows no reordering of its own. Here the memory
- * does it: it keeps all stores in the order in which the writer made them, and a load
- * may give any value that its place ever had, but for those that were overwritten as
- * far as the reader knows. What a reader knows is a number: all stores up to there.
+ * Spin does not reorder accesses, so the model does. It keeps all stores in program order.
+ * A load may return any value that its place ever had, except for those that were
+ * overwritten as far as the reader knows. What a reader knows is a number: all stores up to
+ * that one.
  *
- *	a store	carries what the writer had stored before its last write barrier (B);
- *		one that is a release (C), all that was stored before
- *	a load	that is an acquire (A) makes known what the store carried; any other one
- *		does not, until the next read barrier (D)
+ *	a store	carries what the writer stored before its last write barrier (B); a
+ *		release (C) carries everything before it
+ *	a load	that is an acquire (A) makes known what the store carried; for any other
+ *		load the next read barrier (D) does
  *
- * That is weaker than any machine as far as stores with stores, loads with loads, and
- * stores with later loads are concerned. No address dependency helps the reader.
+ * For stores with stores, loads with loads, and stores with later loads this is weaker than
+ * any machine. Address dependencies do not help the reader.
  *
- * One writer stands for all: they hold the lock from latest_begin() to latest_publish(),
- * and the lock hands on what is known. One reader stands for all: it changes nothing.
+ * One writer is enough: writers hold the lock from latest_begin() to latest_publish(), and
+ * the lock passes on what is known. One reader is enough: it changes nothing.
  *
- * Twins (-D): NO_A, NO_B, NO_C, NO_D, NO_D1 and NO_D2 leave out a barrier, NO_LOOK1 and
- * NO_LOOK2 a latest_intact(), NO_MARK the "filling", NO_LOCK the reader's lock.
+ * Twins (-D): NO_A, NO_B, NO_C, NO_D1 and NO_D2 leave out a barrier, NO_LOOK1 and NO_LOOK2
+ * a latest_intact(), NO_MARK the "filling", NO_LOCK the reader's lock.
  */
 #ifndef SLOTS
 #define SLOTS		4
@@ -55,16 +55,16 @@ bit locked;
 #define STEP(n)		(1 + ((n) + STEPS - 1) % STEPS)
 #define GENERATION(n)	(generation_of[ATTEMPT(n)])
 
-#define IS_ABORTED(n)	(aborted[ATTEMPT(n)] && STEP(n) >= LABEL)
 #ifdef NO_MARK
-#define IS_MADE(n)	(!IS_ABORTED(n) && STEP(n) != MARK)
+#define IS_MARKED(n)	(STEP(n) != MARK)
 #else
-#define IS_MADE(n)	(!IS_ABORTED(n))
+#define IS_MARKED(n)	true
 #endif
+#define IS_MADE(n)	(IS_MARKED(n) && !(aborted[ATTEMPT(n)] && STEP(n) >= LABEL))
 
-/* Did it go where @step goes? A slot's generation is stored twice. */
-#define IS_PLACE(n, step) \
-	((STEP(n) == (step) || ((step) == LABEL && STEP(n) == MARK)) && \
+/* Was it made, to the place of @step? A slot's generation is stored twice. */
+#define IS_STORE(n, step) \
+	(IS_MADE(n) && (STEP(n) == (step) || ((step) == LABEL && STEP(n) == MARK)) && \
 	 ((step) == PUBLISH || GENERATION(n) % SLOTS == slot))
 
 /* All stores up to the last write barrier before it. */
@@ -86,15 +86,8 @@ bit locked;
 	:: else \
 	fi
 
-inline lock()
-{
-	atomic { !locked -> locked = 1 }
-}
-
-inline unlock()
-{
-	locked = 0
-}
+#define lock()		atomic { !locked -> locked = 1 }
+#define unlock()	locked = 0
 
 active proctype writer()
 {
@@ -119,7 +112,7 @@ active proctype writer()
 				latest++
 			}
 		:: aborts < ABORTS ->
-			atomic {	/* What latest_abort() wipes is as wrong as before. */
+			atomic {	/* what latest_abort() wipes is as wrong as before */
 				aborts++;
 				aborted[attempts] = 1;
 				stored = attempts * STEPS
@@ -135,9 +128,8 @@ inline load(step)
 {
 	n = stored;
 	do
-	:: n > 0 && !(IS_MADE(n) && IS_PLACE(n, step)) -> n--
-	:: n > 0 && IS_MADE(n) && IS_PLACE(n, step) && n > least -> n--
-	:: n == 0 || (IS_MADE(n) && IS_PLACE(n, step)) -> break
+	:: n > 0 && (!IS_STORE(n, step) || n > least) -> n--
+	:: n == 0 || IS_STORE(n, step) -> break
 	od;
 	if
 	:: n > 0 -> raise(pending, CARRIED(n))
@@ -151,7 +143,7 @@ inline load(step)
 inline take()
 {
 	atomic {
-		/* Nobody sees a place go back to what it was before. */
+		/* A place never goes back to an older value. */
 		least = (known > newest -> known : newest);
 		load(PUBLISH);
 		newest = n;
@@ -188,7 +180,7 @@ active proctype reader()
 
 again:
 	take();
-#if !defined(NO_D) && !defined(NO_D1)
+#ifndef NO_D1
 	read_barrier();
 #endif
 #ifndef NO_LOOK1
@@ -198,7 +190,7 @@ again:
 	:: else
 	fi;
 #endif
-	/* Now the reader believes in the two: wrong ones lead out of the slot. */
+	/* From here on the reader trusts the two: wrong ones lead out of the slot. */
 	assert(IS_OF_LINE(offset) && IS_OF_LINE(length));
 	if
 	:: g == seen -> goto again
@@ -206,7 +198,7 @@ again:
 	fi;
 	atomic { least = known; load(BYTES); bytes = ATTEMPT(n) };
 	atomic { least = known; load(BYTES2); bytes2 = ATTEMPT(n) };
-#if !defined(NO_D) && !defined(NO_D2)
+#ifndef NO_D2
 	read_barrier();
 #endif
 #ifndef NO_LOOK2
@@ -237,7 +229,6 @@ lapped:	/* More unlocked tries, any number, or the lock. */
 
 taken:
 	assert(IS_OF_LINE(bytes) && IS_OF_LINE(bytes2));
-	/* Nothing is asked of a line that was seen: the driver compares by "!=". */
 	assert(g >= seen);
 	d_step { seen = g; offset = 0; length = 0; bytes = 0; bytes2 = 0 };
 	goto again

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Nobody sleeps over news: publish, then look who waits, against join the queue, then
- * look for news. channel_wake(), read_later() and lastline_poll().
+ * No wake-up is lost: a writer publishes, then checks the wait queue; a reader joins the
+ * queue, then checks the generation. channel_wake(), read_later() and lastline_poll().
  *
- * Each thread has a store buffer as the machine has it: its stores reach the memory in
- * their order, but at any later moment, and meanwhile it loads old values of all else.
- * Only a full barrier waits until the buffer is empty. A lock is free when the store
- * that frees it has left the buffer.
+ * Each thread has a store buffer: its stores reach the memory in order, but at any later
+ * moment, and meanwhile it may load old values of everything else. Only a full barrier waits
+ * until the buffer is empty. A lock is free when the store that frees it is in memory.
  *
- * Of the kernel's own part there is: add_wait_queue() and __wake_up() under the queue's
- * lock, the full barriers within try_to_wake_up() and schedule(), and that a waker only
- * changes the state of one who means to sleep. Each process has an open file of its
- * own; share.pml is about those who share one.
+ * Of the kernel there are add_wait_queue() and __wake_up() under the queue's lock, the full
+ * barriers in try_to_wake_up() and schedule(), and that a waker only changes the state of a
+ * thread that is about to sleep. Each process has its own open file; see share.pml for
+ * threads that share one.
  *
- * A lost wake-up is a process that does not come to its end: an invalid end state.
+ * A lost wake-up is a process that does not end: an invalid end state.
  *
  * Twins (-D): NO_E, NO_F and NO_F_POLL leave out a barrier, LOOK_FIRST joins the queue
- * after the look.
+ * after the check.
  */
 #ifndef WRITERS
 #define WRITERS		1
@@ -38,7 +37,7 @@
 #define RUNNING		0
 #define INTERRUPTIBLE	1
 
-/* What is stored to. */
+/* Places of stores. */
 #define GENERATION	0
 #define LATEST_LOCK	1
 #define WAIT_LOCK	2
@@ -48,7 +47,7 @@
 byte generation;
 bit latest_lock;
 bit wait_lock;
-bit queued[SLEEPERS];
+bit queued[SLEEPERS];		/* 3 at most, see IS_ACTIVE */
 bit state[SLEEPERS];
 bit triggered[SLEEPERS];	/* of a poller */
 
@@ -57,7 +56,7 @@ chan buffer[THREADS] = [3] of { byte, byte };
 #define store(place, value)	buffer[me]!place, value
 #define full_barrier()		empty(buffer[me])
 
-/* Lets the oldest store of a thread reach the memory, at any moment. */
+/* The oldest store of a thread reaches the memory at any moment. */
 proctype memory(byte me)
 {
 	byte place, value;
@@ -78,15 +77,9 @@ end:	do
 	od
 }
 
-#if SLEEPERS == 1
-#define IS_ACTIVE	queued[0]
-#elif SLEEPERS == 2
-#define IS_ACTIVE	(queued[0] || queued[1])
-#elif SLEEPERS == 3
-#define IS_ACTIVE	(queued[0] || queued[1] || queued[2])
-#endif
+#define IS_ACTIVE	(queued[0] || queued[SLEEPERS / 2] || queued[SLEEPERS - 1])
 
-/* channel_wake_waiting(): each one is woken for itself, under the queue's lock. */
+/* channel_wake_waiting(), under the queue's lock. */
 inline wake_waiting()
 {
 	atomic { !wait_lock -> wait_lock = 1 };
@@ -172,7 +165,7 @@ proctype reader(byte me)
 	od
 }
 
-/* poll(), and a read by which all is seen. */
+/* poll(), and a read after which everything is seen. */
 proctype poller(byte me)
 {
 	byte seen;
@@ -186,7 +179,7 @@ proctype poller(byte me)
 		do
 		:: generation != seen -> break
 		:: else ->
-			/* Not a state but a flag that wakers set. */
+			/* A flag that wakers set instead of a state. */
 			atomic { triggered[me] -> triggered[me] = 0 };
 			full_barrier()
 		od;
