@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * User memory is the program's own. A test may say which of it is a bad address,
- * and which page is not there.
- */
+/* User memory is the program's own. A test may make addresses bad, or bytes fault. */
 #ifndef UNIT_LINUX_UACCESS_H
 #define UNIT_LINUX_UACCESS_H
 
@@ -13,24 +10,14 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-/**
- * struct user_memory - what a test wants of it, and what goes on there
- * @fault_from: first byte whose access faults
- * @fault_to:   behind the last one
- * @bad:        every address is one of the kernel's
- * @open:       between user_access_begin() and user_access_end()
- * @write:      opened for writing
- * @from:       first byte that was announced
- * @to:         behind the last one
- */
 extern struct user_memory {
-	const char *fault_from;
-	const char *fault_to;
-	bool bad;
-	bool open;
-	bool write;
-	const char *from;
-	const char *to;
+	const char *fault_from;	/* first byte whose access faults */
+	const char *fault_to;	/* behind the last one */
+	bool bad;		/* every address is one of the kernel's */
+	bool open;		/* between user_access_begin() and user_access_end() */
+	bool write;		/* opened for writing */
+	const char *from;	/* first byte for which it was opened */
+	const char *to;		/* behind the last one */
 } user_memory;
 
 static inline bool access_ok(const void *ptr, size_t len)
@@ -63,7 +50,7 @@ static inline void user_access_close(bool write)
 #define user_write_access_begin(ptr, len)	user_access_open(ptr, len, true)
 #define user_write_access_end()			user_access_close(true)
 
-/* How many of @len bytes can be had before the first that faults? */
+/* The bytes before the first one that faults; @len at most. */
 static inline size_t user_there(const void *ptr, size_t len)
 {
 	const char *from = ptr, *to = from + len;
@@ -73,7 +60,7 @@ static inline size_t user_there(const void *ptr, size_t len)
 	return from < user_memory.fault_from ? user_memory.fault_from - from : 0;
 }
 
-/* One access, as a whole; it must be to what was announced. */
+/* One access, for which user memory must be open. */
 static inline bool user_faults(const void *ptr, size_t len, bool write)
 {
 	const char *from = ptr;
