@@ -176,29 +176,6 @@ TEST_F(latest, new_channel_has_an_empty_line_even_after_an_aborted_write)
 	}
 }
 
-TEST_F(latest, head_describes_the_slots_and_only_its_generation_changes)
-{
-	struct lastline_map head = *self->latest.map;
-	const struct lastline_slot *slot;
-	u64 n;
-	u32 i;
-
-	EXPECT_EQ((u32)LASTLINE_MAP_VERSION, head.version);
-	EXPECT_EQ((u32)LINE_MAX, head.line_max);
-	EXPECT_EQ((u32)LINE_MAX, self->latest.line_max);
-	EXPECT_LE(4, SLOTS);
-	for (i = 0; i < ARRAY_SIZE(head.spare); i++)
-		EXPECT_EQ(0U, head.spare[i]);
-	for (n = 1; n <= 3 * SLOTS; n++) {
-		slot = publish(&self->latest, n);
-		EXPECT_EQ((void *)(self->latest.map + 1) + n % SLOTS * head.stride, (void *)slot);
-		head.generation = n;
-		EXPECT_EQ(0, memcmp(&head, self->latest.map, sizeof(head)));
-		abort_bytes(&self->latest, ROOM);
-		EXPECT_EQ(0, memcmp(&head, self->latest.map, sizeof(head)));
-	}
-}
-
 TEST(structures_have_no_holes_and_one_size_everywhere)
 {
 	EXPECT_EQ(64U, sizeof(struct lastline_map));
@@ -231,23 +208,6 @@ TEST_F(latest, latest_line_is_taken_and_read_any_number_of_times)
 			EXPECT_EQ(starts[start] + n, latest_generation(self->latest.map));
 			EXPECT_EQ(starts[start] + n, lastline_map_generation(self->latest.map));
 		}
-	}
-}
-
-TEST_F(latest, line_is_where_it_was_put_whatever_its_offset_and_time)
-{
-	struct latest_line line;
-	struct lastline_slot *slot;
-	u32 offset;
-
-	for (offset = 0; offset <= LINE_MAX; offset++) {
-		slot = latest_begin(&self->latest);
-		latest_publish(&self->latest, slot, offset, ROOM - offset, ~0ULL - offset);
-		line = TAKE();
-		EXPECT_EQ(slot, line.slot);
-		EXPECT_EQ(slot->data + offset, line.data);
-		EXPECT_EQ(ROOM - offset, line.length);
-		EXPECT_EQ(~0ULL - offset, line.time_ns);
 	}
 }
 
