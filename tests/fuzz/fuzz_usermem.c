@@ -133,7 +133,8 @@ int fuzz_input(const unsigned char *data, size_t size)
 	char *kernel = malloc(kernel_align + copy.len);
 
 	memset(user, UNTOUCHED, user_align + copy.skip + copy.len);
-	memset(kernel, ~UNTOUCHED, kernel_align + copy.len);
+	/* A newline that was there before must not end a line. */
+	memset(kernel, '\n', kernel_align + copy.len);
 	copy.user = user + user_align;
 	copy.kernel = kernel + kernel_align;
 	run_copy(&in, &copy, how);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The copies between user memory and slots, at the lengths around blocks, words and
- * MEMCPY_MIN. The fuzzer has all lengths and all bytes.
+ * MEMCPY_MIN. The fuzzer has any length, any bytes, and iterators.
  *
  * User memory is this program's own; include/linux/uaccess.h checks each access to it,
  * and makes a byte fault if a test wants that.
@@ -147,22 +147,6 @@ TEST(later_of_two_newlines_is_found_at_every_two_places_among_any_bytes)
 	}
 }
 
-TEST(skipped_bytes_are_not_read)
-{
-	const u32 len = 100;
-	char *from = make_source(0, len), *to;
-	const struct usermem mem = { .buf = from, .len = len };
-	u32 skip, searched;
-
-	from[len - 1] = '\n';
-	for (skip = 0; skip < len; skip++) {
-		to = make_destination(0, from + skip, len - skip);
-		EXPECT_TRUE(usermem_read_line(&mem, skip, to, len - skip, &searched));
-		EXPECT_TRUE(is_copied());
-		EXPECT_EQ(0U, searched);
-	}
-}
-
 TEST(read_fails_if_any_byte_faults_and_succeeds_beside_a_missing_page)
 {
 	u32 len, place;
@@ -185,29 +169,6 @@ TEST(read_fails_if_any_byte_faults_and_succeeds_beside_a_missing_page)
 		user_memory.bad = true;
 		ASSERT_TRUE(refuses(from, len, 0));
 		user_memory.bad = false;
-	}
-}
-
-TEST(iterator_is_read_like_a_buffer_and_stays_where_it_was)
-{
-	const u32 len = 100, skip = 7;
-	char *from = make_source(3, skip + len), *to;
-	struct iov_iter iter = { .at = from, .count = skip + len };
-	const struct usermem mem = { .len = skip + len, .iter = &iter };
-	u32 searched, end;
-
-	from[skip + 40] = '\n';
-	for (end = 0; end < 3; end++) {
-		to = make_destination(0, from + skip, len);
-		EXPECT_EQ(end == 1, usermem_read_line(&mem, skip, to, len, &searched));
-		EXPECT_TRUE(end == 2 || is_copied());
-		EXPECT_EQ(from, iter.at);
-		EXPECT_EQ((size_t)skip + len, iter.count);
-		if (end == 1) {
-			EXPECT_EQ(41U, splitter_line_start(to, searched));
-			fault_at(from + skip + 50, 1);
-		}
-		from[skip + len - 1] = '\n';
 	}
 }
 
@@ -270,27 +231,6 @@ TEST(write_fails_if_any_byte_faults_and_succeeds_beside_a_missing_page)
 		ASSERT_TRUE(is_copied());
 		user_memory.bad = false;
 	}
-}
-
-TEST(iterator_is_advanced_by_what_was_written_and_can_be_reverted)
-{
-	const u32 len = 100;
-	char *from = make_source(0, len), *to = make_destination(0, from, len);
-	struct iov_iter iter = { .at = to, .count = 2 * len };
-	const struct usermem mem = { .len = 2 * len, .iter = &iter };
-
-	EXPECT_TRUE(usermem_write(&mem, from, len));
-	EXPECT_TRUE(is_copied());
-	EXPECT_EQ(to + len, iter.at);
-	EXPECT_EQ((size_t)len, iter.count);
-	usermem_unwrite(&mem, len);
-	EXPECT_EQ(to, iter.at);
-	EXPECT_EQ(2 * (size_t)len, iter.count);
-
-	fault_at(to + 50, 1);
-	EXPECT_FALSE(usermem_write(&mem, from, len));
-	EXPECT_EQ(to, iter.at);
-	EXPECT_EQ(2 * (size_t)len, iter.count);
 }
 
 TEST_HARNESS_MAIN

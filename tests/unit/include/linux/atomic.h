@@ -14,8 +14,11 @@ struct atomic64 {
 
 #define atomic64_t	struct atomic64
 
+/* Loads before it; loads and stores behind it. */
 #define smp_rmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_ACQUIRE))
+/* Loads and stores before it; stores behind it. */
 #define smp_wmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_RELEASE))
+/* Loads and stores before it. */
 #define smp_store_release(p, value)						\
 	(BEFORE_ACCESS(), __atomic_store_n(p, value, __ATOMIC_RELEASE))
 

@@ -3,19 +3,8 @@
 #ifndef UNIT_LINUX_INSTRUMENTED_H
 #define UNIT_LINUX_INSTRUMENTED_H
 
-#include <stddef.h>
-
-static inline void instrument_copy_to_user(void *to, const void *from, size_t len)
-{
-}
-
-static inline void instrument_copy_from_user_before(const void *to, const void *from, size_t len)
-{
-}
-
-static inline void instrument_copy_from_user_after(const void *to, const void *from, size_t len,
-						   size_t left)
-{
-}
+#define instrument_copy_to_user(to, from, len)			((void)0)
+#define instrument_copy_from_user_before(to, from, len)		((void)0)
+#define instrument_copy_from_user_after(to, from, len, left)	((void)(left))
 
 #endif /* UNIT_LINUX_INSTRUMENTED_H */

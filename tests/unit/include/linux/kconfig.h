@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The configuration that the tests are of. */
+/* The configuration under test. */
 #ifndef UNIT_LINUX_KCONFIG_H
 #define UNIT_LINUX_KCONFIG_H
 

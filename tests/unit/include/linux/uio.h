@@ -52,7 +52,6 @@ static inline bool iter_is_iovec(const struct iov_iter *iter)
 	return true;
 }
 
-/* There is no other kind. */
 #define user_backed_iter	iter_is_iovec
 
 #endif /* UNIT_LINUX_UIO_H */
