@@ -1,59 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/lastline-control: channels that come and go; record mode; clearing */
+/* /dev/lastline-control: adding and removing channels; record mode; LASTLINE_IOC_CLEAR */
 #include <sys/epoll.h>
 
 #include "lastline_test.h"
 
-#define CONTROL	"/dev/lastline-control"
-
-#define EXPECT_ERRNO(error, call) do {						\
-	errno = 0;								\
-	EXPECT_EQ(-1, call);							\
-	EXPECT_EQ(error, errno);						\
-} while (0)
-
-static const char *node(int number)
-{
-	static char path[64];
-
-	snprintf(path, sizeof(path), "/dev/lastline%d", number);
-	return path;
-}
-
-/* What sysfs says of a channel, without the newline. */
-static const char *attribute(int number, const char *name)
-{
-	static char value[256];
-	char path[96];
-	ssize_t len;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/class/lastline/lastline%d/%s", number, name);
-	fd = open(path, O_RDONLY);
-	len = read(fd, value, sizeof(value) - 1);
-	close(fd);
-	value[len > 0 ? len - 1 : 0] = '\0';
-	return value;
-}
-
 static bool exists(int number)
 {
-	return !access(node(number), F_OK);
+	return !access(node_of(number), F_OK);
+}
+
+static int find_channel(int control, const char *name)
+{
+	char argument[LASTLINE_NAME_MAX] = {};
+
+	snprintf(argument, sizeof(argument), "%s", name);
+	return ioctl(control, LASTLINE_CTL_FIND, argument);
 }
 
 FIXTURE(control)
 {
 	int fd;
 	struct lastline_add add;
-	int number;	/* of what a test added, or -1 */
+	int number;	/* of the added channel, or -1 */
 };
 
 FIXTURE_SETUP(control)
 {
 	self->number = -1;
 	self->fd = open(CONTROL, O_RDWR);
-	if (self->fd < 0)
-		SKIP(return, "no %s here; load the module and become root", CONTROL);
+	SKIP_WITHOUT_CONTROL(self->fd >= 0);
 	self->add = (struct lastline_add){ .number = -1, .permissions = 0666 };
 }
 
@@ -67,15 +42,7 @@ FIXTURE_TEARDOWN(control)
 #define ADD()		(self->number = ioctl(self->fd, LASTLINE_CTL_ADD, &self->add))
 #define REMOVE(number)	ioctl(self->fd, LASTLINE_CTL_REMOVE, number)
 
-static int find(int control, const char *name)
-{
-	char arg[LASTLINE_NAME_MAX] = {};
-
-	snprintf(arg, sizeof(arg), "%s", name);
-	return ioctl(control, LASTLINE_CTL_FIND, arg);
-}
-
-TEST_F(control, a_new_channel_is_there_at_once_with_the_lowest_free_number)
+TEST_F(control, new_channel_has_lowest_free_number_and_works_at_once)
 {
 	int number, fd;
 
@@ -83,7 +50,7 @@ TEST_F(control, a_new_channel_is_there_at_once_with_the_lowest_free_number)
 		;
 	ASSERT_EQ(number, ADD());
 	ASSERT_TRUE(exists(number));
-	fd = open(node(number), O_RDWR);
+	fd = open(node_of(number), O_RDWR);
 	EXPECT_EQ(2, put(fd, "a\n"));
 	EXPECT_STREQ("a\n", get(fd));
 	EXPECT_EQ(number, info_of(fd).number);
@@ -93,11 +60,10 @@ TEST_F(control, a_new_channel_is_there_at_once_with_the_lowest_free_number)
 	close(fd);
 }
 
-TEST_F(control, a_number_can_be_chosen_once)
+TEST_F(control, number_can_be_chosen_once)
 {
 	self->add.number = LASTLINE_CHANNELS_MAX - 1;
 	ASSERT_EQ(LASTLINE_CHANNELS_MAX - 1, ADD());
-	EXPECT_TRUE(exists(LASTLINE_CHANNELS_MAX - 1));
 	EXPECT_ERRNO(EEXIST, ioctl(self->fd, LASTLINE_CTL_ADD, &self->add));
 	EXPECT_TRUE(exists(LASTLINE_CHANNELS_MAX - 1));
 }
@@ -109,7 +75,7 @@ TEST_F(control, a_number_can_be_chosen_once)
 	EXPECT_ERRNO(error, ioctl(self->fd, LASTLINE_CTL_ADD, &add));		\
 } while (0)
 
-TEST_F(control, what_is_out_of_range_is_refused)
+TEST_F(control, add_rejects_values_out_of_range)
 {
 	EXPECT_NO_ADD(EINVAL, number, -2);
 	EXPECT_NO_ADD(EINVAL, number, LASTLINE_CHANNELS_MAX);
@@ -126,7 +92,7 @@ TEST_F(control, what_is_out_of_range_is_refused)
 	EXPECT_ERRNO(ENOTTY, ioctl(self->fd, FIONREAD, &self->add));
 }
 
-TEST_F(control, a_name_is_told_found_and_nobody_elses)
+TEST_F(control, name_is_reported_found_and_unique)
 {
 	int number;
 
@@ -137,15 +103,15 @@ TEST_F(control, a_name_is_told_found_and_nobody_elses)
 	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_NAME=my-sensor_1.x"));
 	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_ADDED=1"));
 	EXPECT_EQ(NULL, strstr(attribute(0, "uevent"), "LASTLINE_ADDED"));
-	EXPECT_EQ(number, find(self->fd, "my-sensor_1.x"));
-	EXPECT_ERRNO(ENODEV, find(self->fd, "my-sensor_1"));
+	EXPECT_EQ(number, find_channel(self->fd, "my-sensor_1.x"));
+	EXPECT_ERRNO(ENODEV, find_channel(self->fd, "my-sensor_1"));
 	EXPECT_ERRNO(EEXIST, ioctl(self->fd, LASTLINE_CTL_ADD, &self->add));
 	EXPECT_EQ(number, REMOVE(number));
-	EXPECT_ERRNO(ENODEV, find(self->fd, "my-sensor_1.x"));
+	EXPECT_ERRNO(ENODEV, find_channel(self->fd, "my-sensor_1.x"));
 	ASSERT_EQ(number, ADD());
 }
 
-TEST_F(control, a_name_is_of_letters_digits_and_few_signs)
+TEST_F(control, name_consists_of_letters_digits_and_few_signs)
 {
 	static const char * const bad[] = {
 		".", "..", "a/b", "a b", "a\n", "\xc3\xa4", "a=b", "*",
@@ -162,12 +128,11 @@ TEST_F(control, a_name_is_of_letters_digits_and_few_signs)
 	EXPECT_ERRNO(EINVAL, ioctl(self->fd, LASTLINE_CTL_FIND, name));
 	name[LASTLINE_NAME_MAX - 1] = '\0';
 	ASSERT_LE(0, ADD());
-	EXPECT_EQ(self->number, find(self->fd, name));
+	EXPECT_EQ(self->number, find_channel(self->fd, name));
 }
 
-TEST_F(control, the_node_has_the_owner_the_group_and_the_permissions_asked_for)
+TEST_F(control, node_has_requested_owner_group_and_permissions)
 {
-	/* Also none at all, which not even its owner may open. */
 	static const __u32 permissions[] = { 0640, 0 };
 	struct stat status;
 	size_t i;
@@ -177,7 +142,7 @@ TEST_F(control, the_node_has_the_owner_the_group_and_the_permissions_asked_for)
 	for (i = 0; i < ARRAY_SIZE(permissions); i++) {
 		self->add.permissions = permissions[i];
 		ASSERT_LE(0, ADD());
-		ASSERT_EQ(0, stat(node(self->number), &status));
+		ASSERT_EQ(0, stat(node_of(self->number), &status));
 		EXPECT_EQ(S_IFCHR | permissions[i], status.st_mode);
 		EXPECT_EQ(1234, status.st_uid);
 		EXPECT_EQ(5678, status.st_gid);
@@ -185,27 +150,11 @@ TEST_F(control, the_node_has_the_owner_the_group_and_the_permissions_asked_for)
 	}
 }
 
-TEST_F(control, each_channel_has_its_own_line_limit)
-{
-	char line[100];
-	int fd;
-
-	self->add.line_max = 100;
-	ASSERT_LE(0, ADD());
-	EXPECT_STREQ("100", attribute(self->number, "line_max"));
-	fd = open(node(self->number), O_RDWR | O_NONBLOCK);
-	memset(line, 'a', sizeof(line));
-	EXPECT_EQ(100, write(fd, line, 100));
-	EXPECT_ERRNO(EMSGSIZE, write(fd, "\n", 1));
-	close(fd);
-}
-
-/* Control is for administrators, whoever got hold of the descriptor. */
-TEST_F(control, nobody_else_may_do_anything)
+/* Permission is checked per call, not per descriptor. */
+TEST_F(control, control_calls_need_capability)
 {
 	struct stat status;
 	pid_t pid;
-	int ret;
 
 	ASSERT_EQ(0, stat(CONTROL, &status));
 	EXPECT_EQ(S_IFCHR | 0600, status.st_mode);
@@ -213,23 +162,19 @@ TEST_F(control, nobody_else_may_do_anything)
 	ASSERT_LE(0, ADD());
 	pid = fork();
 	if (!pid) {
-		if (setgid(65534) || setuid(65534))
-			_exit(9);
-		if (ioctl(self->fd, LASTLINE_CTL_ADD, &self->add) != -1 || errno != EPERM)
-			_exit(1);
-		if (REMOVE(self->number) != -1 || errno != EPERM)
-			_exit(2);
-		if (find(self->fd, "x") != -1 || errno != EPERM)
-			_exit(3);
-		_exit(0);
+		bool refused = !setgid(65534) && !setuid(65534);
+
+		refused &= ioctl(self->fd, LASTLINE_CTL_ADD, &self->add) == -1 && errno == EPERM;
+		refused &= REMOVE(self->number) == -1 && errno == EPERM;
+		refused &= find_channel(self->fd, "x") == -1 && errno == EPERM;
+		_exit(!refused);
 	}
-	waitpid(pid, &ret, 0);
-	EXPECT_EQ(0, ret);
+	EXPECT_TRUE(ended_well(pid));
 	EXPECT_TRUE(exists(self->number));
 }
 
-/* Some thousand devices take their time on a debug kernel. */
-TEST_F_TIMEOUT(control, there_are_as_many_as_promised_and_no_more, 1200)
+/* Thousands of devices take long on a debug kernel. */
+TEST_F_TIMEOUT(control, number_of_channels_is_limited, 1200)
 {
 	int number, first, last = -1;
 
@@ -252,7 +197,7 @@ TEST_F_TIMEOUT(control, there_are_as_many_as_promised_and_no_more, 1200)
  * Removal
  */
 
-TEST_F(control, what_is_not_there_cannot_be_removed)
+TEST_F(control, removal_of_missing_channel_is_enodev)
 {
 	EXPECT_ERRNO(ENODEV, REMOVE(LASTLINE_CHANNELS_MAX - 1));
 	EXPECT_ERRNO(ENODEV, REMOVE(LASTLINE_CHANNELS_MAX));
@@ -262,16 +207,23 @@ TEST_F(control, what_is_not_there_cannot_be_removed)
 	EXPECT_ERRNO(ENODEV, REMOVE(self->number));
 }
 
-TEST_F(control, everything_fails_with_ENODEV_once_the_channel_is_removed)
+/* @fd has a partial line and the rest of a line after a short read. */
+TEST_F(control, all_calls_but_reads_of_mapping_are_enodev_after_removal)
 {
+	const struct lastline_map *map;
 	struct lastline_info info;
 	struct lastline_taken taken;
 	char buf[8];
 	int fd, n;
 
+	self->add.line_max = LASTLINE_LINE_MAX_MIN;
 	ASSERT_LE(0, ADD());
-	fd = open(node(self->number), O_RDWR);
+	fd = open(node_of(self->number), O_RDWR);
 	EXPECT_EQ(9, put(fd, "unread\nun"));
+	EXPECT_EQ(3, read(fd, buf, 3));
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(0, map->flags);
 	EXPECT_EQ(self->number, REMOVE(self->number));
 	EXPECT_FALSE(exists(self->number));
 	EXPECT_ERRNO(ENODEV, read(fd, buf, sizeof(buf)));
@@ -284,92 +236,49 @@ TEST_F(control, everything_fails_with_ENODEV_once_the_channel_is_removed)
 	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_CLEAR));
 	EXPECT_ERRNO(ENODEV, ioctl(fd, LASTLINE_IOC_TAKE, &taken));
 	EXPECT_ERRNO(ENODEV, ioctl(fd, FIONREAD, &n));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
-	EXPECT_EQ(ENODEV, errno);
+	EXPECT_ERRNO(ENODEV, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
 	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(LASTLINE_MAP_REMOVED, map->flags);
+	EXPECT_EQ(7, lastline_map_read(map, buf, sizeof(buf), NULL));
+	munmap((void *)map, 4096);
 }
 
-TEST_F(control, who_polls_for_readers_is_told_that_the_channel_is_gone)
+/* Without timeouts, at which poll() would look again: a lost wake-up sleeps forever. */
+TEST_F_TIMEOUT(control, removal_wakes_read_and_all_kinds_of_poll, WAKE_TIMEOUT)
 {
-	struct pollfd pfd = { .events = POLLPRI };
-	char path[96], text[8];
-
-	ASSERT_LE(0, ADD());
-	snprintf(path, sizeof(path), "/sys/class/lastline/lastline%d/readers", self->number);
-	pfd.fd = open(path, O_RDONLY);
-	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
-	EXPECT_EQ(0, poll(&pfd, 1, PAUSE_MS));
-	EXPECT_EQ(self->number, REMOVE(self->number));
-	EXPECT_EQ(1, poll(&pfd, 1, PATIENCE_MS));
-	EXPECT_ERRNO(ENODEV, pread(pfd.fd, text, sizeof(text), 0));
-	close(pfd.fd);
-}
-
-TEST_F(control, a_rest_of_a_line_goes_with_the_channel)
-{
-	char buf[3];
-	int fd;
-
-	ASSERT_LE(0, ADD());
-	fd = open(node(self->number), O_RDWR);
-	EXPECT_EQ(5, put(fd, "line\n"));
-	EXPECT_EQ(3, read(fd, buf, sizeof(buf)));
-	EXPECT_EQ(self->number, REMOVE(self->number));
-	EXPECT_ERRNO(ENODEV, read(fd, buf, sizeof(buf)));
-	close(fd);
-}
-
-struct sleeper {
-	int fd;
-	int error;
-};
-
-static void *sleep_in_read(void *argument)
-{
-	struct sleeper *sleeper = argument;
-	char c;
-
-	sleeper->error = read(sleeper->fd, &c, 1) < 0 ? errno : 0;
-	return NULL;
-}
-
-static void *sleep_in_poll(void *argument)
-{
-	struct sleeper *sleeper = argument;
-	struct pollfd pfd = { .fd = sleeper->fd, .events = POLLIN };
-
-	sleeper->error = poll(&pfd, 1, PATIENCE_MS) == 1 ? pfd.revents : -1;
-	return NULL;
-}
-
-TEST_F(control, removal_wakes_who_sleeps_in_read_or_poll)
-{
-	struct sleeper reader = {}, poller = {};
+	struct pollfd attribute = { .events = POLLPRI };
 	struct epoll_event event = { .events = EPOLLIN };
-	pthread_t reading, polling;
+	struct call reader = { .function = call_read }, poller = { .function = call_poll };
 	int epoll = epoll_create1(0);
+	char text[8];
 
 	ASSERT_LE(0, ADD());
-	reader.fd = open(node(self->number), O_RDONLY);
-	poller.fd = open(node(self->number), O_RDONLY);
+	reader.fd = open(node_of(self->number), O_RDONLY);
+	poller.fd = reader.fd;
+	attribute.fd = open_attribute(self->number, "readers");
+	ASSERT_LT(0, pread(attribute.fd, text, sizeof(text), 0));
+	EXPECT_EQ(0, poll(&attribute, 1, PAUSE_MS));
 	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, reader.fd, &event));
-	pthread_create(&reading, NULL, sleep_in_read, &reader);
-	pthread_create(&polling, NULL, sleep_in_poll, &poller);
-	EXPECT_TRUE(await_sleepers(poller.fd, 1));
-	pause_ms(20);
+	ASSERT_TRUE(start_call(&reader));
+	ASSERT_TRUE(start_call(&poller));
+	ASSERT_TRUE(await_sleepers(reader.fd, 1));
+	ASSERT_TRUE(await_asleep(&poller));
 	EXPECT_EQ(self->number, REMOVE(self->number));
-	pthread_join(reading, NULL);
-	pthread_join(polling, NULL);
+	ASSERT_TRUE(ends_within(&reader, PATIENCE_MS));
+	ASSERT_TRUE(ends_within(&poller, PATIENCE_MS));
+	EXPECT_EQ(-1, reader.ret);
 	EXPECT_EQ(ENODEV, reader.error);
-	EXPECT_EQ(POLLHUP | POLLERR, poller.error);
+	EXPECT_EQ(POLLHUP | POLLERR, poller.ret);
 	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, 0));
 	EXPECT_EQ(EPOLLHUP | EPOLLERR, event.events);
+	EXPECT_EQ(1, poll(&attribute, 1, -1));
+	EXPECT_ERRNO(ENODEV, pread(attribute.fd, text, sizeof(text), 0));
 	close(reader.fd);
-	close(poller.fd);
+	close(attribute.fd);
 	close(epoll);
 }
 
-TEST_F(control, removal_sends_SIGIO_to_who_asked_for_it)
+TEST_F(control, removal_sends_sigio)
 {
 	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
 	siginfo_t siginfo = {};
@@ -380,7 +289,7 @@ TEST_F(control, removal_sends_SIGIO_to_who_asked_for_it)
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	ASSERT_LE(0, ADD());
-	fd = open(node(self->number), O_RDONLY | O_NONBLOCK);
+	fd = open(node_of(self->number), O_RDONLY | O_NONBLOCK);
 	fcntl(fd, F_SETOWN, getpid());
 	fcntl(fd, F_SETSIG, SIGRTMIN);
 	fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK);
@@ -391,18 +300,18 @@ TEST_F(control, removal_sends_SIGIO_to_who_asked_for_it)
 	close(fd);
 }
 
-TEST_F(control, a_number_can_be_used_again_while_its_old_channel_is_still_open)
+TEST_F(control, number_is_free_while_removed_channel_is_open)
 {
 	int number, old, new;
 
 	number = ADD();
 	ASSERT_LE(0, number);
-	old = open(node(number), O_RDWR | O_NONBLOCK);
+	old = open(node_of(number), O_RDWR | O_NONBLOCK);
 	EXPECT_EQ(4, put(old, "old\n"));
 	EXPECT_EQ(number, REMOVE(number));
 	self->add.number = number;
 	ASSERT_EQ(number, ADD());
-	new = open(node(number), O_RDWR | O_NONBLOCK);
+	new = open(node_of(number), O_RDWR | O_NONBLOCK);
 	EXPECT_TRUE(nothing_to_read(new));
 	EXPECT_EQ(4, put(new, "new\n"));
 	EXPECT_STREQ("new\n", get(new));
@@ -412,268 +321,144 @@ TEST_F(control, a_number_can_be_used_again_while_its_old_channel_is_still_open)
 	close(new);
 }
 
-TEST_F(control, a_mapping_outlives_its_channel_and_says_so)
-{
-	struct lastline_map *map;
-	struct lastline_info info;
-	char line[16];
-	int fd;
-
-	ASSERT_LE(0, ADD());
-	fd = open(node(self->number), O_RDWR);
-	info = info_of(fd);
-	map = mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, fd, 0);
-	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(5, put(fd, "line\n"));
-	EXPECT_EQ(0, map->flags);
-	close(fd);
-	EXPECT_EQ(self->number, REMOVE(self->number));
-	EXPECT_EQ(LASTLINE_MAP_REMOVED, map->flags);
-	EXPECT_EQ(5, lastline_map_read(map, line, sizeof(line), NULL));
-	munmap(map, info.map_size);
-}
-
 /*
  * Records
  */
 
 FIXTURE(record)
 {
-	int control;
-	int number;
-	int writer;
-	int reader;
+	struct added added;
 };
 
 FIXTURE_SETUP(record)
 {
-	struct lastline_add add = {
-		.number = -1,
-		.mode = LASTLINE_MODE_RECORD,
-		.line_max = 8192,
-		.permissions = 0600,
-	};
-
-	self->number = -1;
-	self->control = open(CONTROL, O_RDWR);
-	if (self->control < 0)
-		SKIP(return, "no %s here; load the module and become root", CONTROL);
-	self->number = ioctl(self->control, LASTLINE_CTL_ADD, &add);
-	ASSERT_LE(0, self->number);
-	self->writer = open(node(self->number), O_WRONLY);
-	self->reader = open(node(self->number), O_RDONLY | O_NONBLOCK);
-	ASSERT_LE(0, self->reader);
+	SKIP_WITHOUT_CONTROL(add_channel(&self->added, LASTLINE_MODE_RECORD, 8192));
+	ASSERT_LE(0, self->added.reader);
 }
 
 FIXTURE_TEARDOWN(record)
 {
-	if (self->number < 0)
-		return;
-	close(self->writer);
-	close(self->reader);
-	ioctl(self->control, LASTLINE_CTL_REMOVE, self->number);
-	close(self->control);
+	remove_channel(&self->added);
 }
 
-TEST_F(record, the_channel_says_that_it_has_records)
-{
-	EXPECT_EQ(LASTLINE_MODE_RECORD, info_of(self->reader).mode);
-	EXPECT_STREQ("record", attribute(self->number, "mode"));
-}
-
-TEST_F(record, each_write_is_one_record_whatever_is_in_it)
+TEST_F(record, each_write_is_one_record)
 {
 	static const char binary[] = "\n\0\n\xff no newline";
+	struct iovec parts[2] = { { "ab", 2 }, { "\ncd", 3 } };
+	int writer = self->added.writer, reader = self->added.reader;
 	char buf[64];
 
-	EXPECT_EQ(sizeof(binary), write(self->writer, binary, sizeof(binary)));
-	EXPECT_EQ(sizeof(binary), read(self->reader, buf, sizeof(buf)));
+	EXPECT_EQ(LASTLINE_MODE_RECORD, info_of(reader).mode);
+	EXPECT_STREQ("record", attribute(self->added.number, "mode"));
+	EXPECT_EQ(sizeof(binary), write(writer, binary, sizeof(binary)));
+	EXPECT_EQ(sizeof(binary), read(reader, buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(binary, buf, sizeof(binary)));
-	EXPECT_EQ(4, put(self->writer, "a\nb\n"));
-	EXPECT_STREQ("a\nb\n", get(self->reader));
-	EXPECT_EQ(1, put(self->writer, "x"));
-	EXPECT_STREQ("x", get(self->reader));
-	EXPECT_EQ(3, info_of(self->reader).generation);
+	EXPECT_EQ(5, writev(writer, parts, 2));
+	EXPECT_STREQ("ab\ncd", get(reader));
+	EXPECT_EQ(1, put(writer, "x"));
+	EXPECT_STREQ("x", get(reader));
+	EXPECT_EQ(0, fsync(writer));
+	close(writer);
+	EXPECT_TRUE(nothing_to_read(reader));
+	EXPECT_EQ(3, info_of(reader).generation);
 }
 
+/* Their pages are missing at first. */
 TEST_F(record, records_of_all_sizes_are_whole)
 {
-	static char record[8192], buf[8192];
+	char *record = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char buf[8192];
 	int size, i;
 
+	EXPECT_EQ(8192, write(self->added.writer, record, 8192));
+	EXPECT_EQ(8192, read(self->added.reader, buf, sizeof(buf)));
 	for (size = 1; size <= 8192; size += 1 + size / 7) {
 		for (i = 0; i < size; i++)
 			record[i] = i * 7 + size;
-		ASSERT_EQ(size, write(self->writer, record, size));
-		ASSERT_EQ(size, read(self->reader, buf, sizeof(buf)));
+		ASSERT_EQ(size, write(self->added.writer, record, size));
+		ASSERT_EQ(size, read(self->added.reader, buf, sizeof(buf)));
 		ASSERT_EQ(0, memcmp(record, buf, size));
 	}
+	munmap(record, 8192);
 }
 
-TEST_F(record, nothing_is_kept_unfinished)
-{
-	EXPECT_EQ(3, put(self->writer, "abc"));
-	EXPECT_STREQ("abc", get(self->reader));
-	EXPECT_EQ(0, fsync(self->writer));
-	EXPECT_TRUE(nothing_to_read(self->reader));
-	close(self->writer);
-	EXPECT_TRUE(nothing_to_read(self->reader));
-	self->writer = open(node(self->number), O_WRONLY);
-}
-
-TEST_F(record, what_is_too_long_empty_or_not_there_changes_nothing)
+TEST_F(record, record_too_long_empty_or_at_bad_address_changes_nothing)
 {
 	static char record[8193];
 
-	EXPECT_EQ(3, put(self->writer, "abc"));
-	EXPECT_ERRNO(EMSGSIZE, write(self->writer, record, sizeof(record)));
-	EXPECT_EQ(0, write(self->writer, record, 0));
-	EXPECT_ERRNO(EFAULT, write(self->writer, bad_address(), 5));
-	EXPECT_EQ(1, info_of(self->reader).generation);
-	EXPECT_STREQ("abc", get(self->reader));
-}
-
-TEST_F(record, a_vector_is_one_record)
-{
-	struct iovec parts[2] = { { "ab", 2 }, { "\ncd", 3 } };
-
-	EXPECT_EQ(5, writev(self->writer, parts, 2));
-	EXPECT_STREQ("ab\ncd", get(self->reader));
-}
-
-TEST_F(record, a_short_read_gets_the_rest_afterwards)
-{
-	char buf[3] = {};
-
-	EXPECT_EQ(5, put(self->writer, "abcde"));
-	EXPECT_EQ(2, read(self->reader, buf, 2));
-	EXPECT_STREQ("ab", buf);
-	EXPECT_STREQ("cde", get(self->reader));
-}
-
-TEST_F(record, a_record_in_memory_that_is_not_there_yet_is_published)
-{
-	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char buf[8192];
-
-	EXPECT_EQ(8192, write(self->writer, page, 8192));
-	EXPECT_EQ(8192, read(self->reader, buf, sizeof(buf)));
-	munmap(page, 8192);
+	EXPECT_EQ(3, put(self->added.writer, "abc"));
+	EXPECT_ERRNO(EMSGSIZE, write(self->added.writer, record, sizeof(record)));
+	EXPECT_EQ(0, write(self->added.writer, record, 0));
+	EXPECT_ERRNO(EFAULT, write(self->added.writer, bad_address(), 5));
+	EXPECT_EQ(1, info_of(self->added.reader).generation);
+	EXPECT_STREQ("abc", get(self->added.reader));
 }
 
 /*
- * Clearing
+ * Clearing; infoleak_test has the mapping.
  */
 
-TEST_F(channel, who_opens_after_a_clear_finds_nothing)
+TEST_F(channel, clear_removes_line_for_all_and_advances_generation_once)
 {
-	int later;
-
-	EXPECT_EQ(5, put(self->writer, "line\n"));
-	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	later = open_channel(O_RDONLY | O_NONBLOCK);
-	EXPECT_TRUE(nothing_to_read(later));
-	EXPECT_FALSE(readable_within(later, 0));
-	EXPECT_EQ(0, info_of(later).monotonic_ns);
-	EXPECT_EQ(4, put(self->writer, "new\n"));
-	EXPECT_TRUE(readable_within(later, 0));
-	EXPECT_STREQ("new\n", get(later));
-	close(later);
-}
-
-TEST_F(channel, an_unread_line_is_cleared_away_for_all)
-{
-	unsigned long long taken;
-	int bytes;
+	int bytes, other;
 
 	EXPECT_EQ(4, put(self->writer, "old\n"));
 	EXPECT_STREQ("old\n", get(self->reader));
-	taken = taken_of(self->reader).generation;
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
+	EXPECT_EQ(3, PUBLISHED());
+	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
+	EXPECT_EQ(3, PUBLISHED());
+	EXPECT_EQ(0, info_of(self->reader).monotonic_ns);
 	EXPECT_FALSE(readable_within(self->reader, 0));
 	EXPECT_EQ(0, ioctl(self->reader, FIONREAD, &bytes));
 	EXPECT_EQ(0, bytes);
 	EXPECT_TRUE(nothing_to_read(self->reader));
-	EXPECT_EQ(taken, taken_of(self->reader).generation);
+	EXPECT_EQ(self->generation + 1, taken_of(self->reader).generation);
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_TRUE(nothing_to_read(self->reader));
+	other = open_channel(O_RDONLY | O_NONBLOCK);
+	EXPECT_FALSE(readable_within(other, 0));
+	EXPECT_TRUE(nothing_to_read(other));
 	EXPECT_EQ(4, put(self->writer, "new\n"));
-	EXPECT_STREQ("new\n", get(self->reader));
+	EXPECT_TRUE(readable_within(other, 0));
+	EXPECT_STREQ("new\n", get(other));
+	EXPECT_LATEST("new\n");
+	close(other);
 }
 
-TEST_F(channel, the_generation_goes_on_when_cleared)
+/* A reader of a cleared channel sleeps, and a clear does not wake it. */
+TEST_F(channel, clear_wakes_no_reader)
 {
-	unsigned long long before;
-
-	EXPECT_EQ(5, put(self->writer, "line\n"));
-	before = info_of(self->reader).generation;
-	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	EXPECT_EQ(before + 1, info_of(self->reader).generation);
-	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	EXPECT_EQ(before + 1, info_of(self->reader).generation);
-}
-
-TEST_F(channel, clearing_wakes_nobody)
-{
-	struct sleeper sleeper = { .fd = open_channel(O_RDONLY), .error = -1 };
-	pthread_t thread;
-
-	EXPECT_EQ(5, put(self->writer, "line\n"));
-	lseek(sleeper.fd, 0, SEEK_END);
-	pthread_create(&thread, NULL, sleep_in_read, &sleeper);
-	EXPECT_TRUE(await_sleepers(self->reader, 1));
-	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	pause_ms(PAUSE_MS);
-	EXPECT_EQ(-1, sleeper.error);
-	EXPECT_EQ(1, info_of(self->reader).sleepers);
-	EXPECT_EQ(4, put(self->writer, "new\n"));
-	pthread_join(thread, NULL);
-	EXPECT_EQ(0, sleeper.error);
-	close(sleeper.fd);
-}
-
-TEST_F(channel, a_reader_sleeps_in_a_channel_that_was_cleared)
-{
-	struct sleeper sleeper = { .fd = open_channel(O_RDONLY), .error = -1 };
-	pthread_t thread;
+	struct call call = { .function = call_read, .fd = open_channel(O_RDONLY) };
 	int i;
 
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	pthread_create(&thread, NULL, sleep_in_read, &sleeper);
-	EXPECT_TRUE(await_sleepers(self->reader, 1));
-	/* And does not only look in now and then. */
+	ASSERT_TRUE(start_call(&call));
+	ASSERT_TRUE(await_sleepers(self->reader, 1));
 	for (i = 0; i < 1000; i++)
 		ASSERT_EQ(1, info_of(self->reader).sleepers);
 	EXPECT_EQ(4, put(self->writer, "new\n"));
-	pthread_join(thread, NULL);
-	EXPECT_EQ(0, sleeper.error);
-	close(sleeper.fd);
-}
+	ASSERT_TRUE(ends_within(&call, PATIENCE_MS));
+	EXPECT_STREQ("new\n", call.line);
 
-TEST_F(channel, clearing_wipes_the_bytes)
-{
-	struct lastline_info info = info_of(self->reader);
-	void *map = mmap(NULL, info.map_size, PROT_READ, MAP_SHARED, self->reader, 0);
-	int i;
-
-	ASSERT_NE(MAP_FAILED, map);
-	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
-		EXPECT_EQ(7, put(self->writer, "secret\n"));
-	EXPECT_NE(NULL, memmem(map, info.map_size, "secret", 6));
+	ASSERT_TRUE(start_call(&call));
+	ASSERT_TRUE(await_sleepers(self->reader, 1));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	EXPECT_EQ(NULL, memmem(map, info.map_size, "secret", 6));
-	EXPECT_EQ(0, lastline_map_read(map, &i, sizeof(i), NULL));
-	munmap(map, info.map_size);
+	EXPECT_FALSE(ends_within(&call, PAUSE_MS));
+	EXPECT_EQ(1, info_of(self->reader).sleepers);
+	EXPECT_EQ(4, put(self->writer, "two\n"));
+	ASSERT_TRUE(ends_within(&call, PATIENCE_MS));
+	close(call.fd);
 }
 
-TEST_F(channel, only_a_writer_may_clear)
+TEST_F(channel, clear_needs_file_that_can_write)
 {
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_ERRNO(EBADF, ioctl(self->reader, LASTLINE_IOC_CLEAR));
-	lseek(self->reader, 0, SEEK_SET);
-	EXPECT_STREQ("line\n", get(self->reader));
+	EXPECT_LATEST("line\n");
 }
 
 TEST_HARNESS_MAIN

@@ -1,92 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* poll(2), select(2), epoll(7) and SIGIO */
+/* poll(2), select(2), epoll(7), SIGIO and poll(2) of the "readers" attribute */
 #include <sys/epoll.h>
 #include <sys/select.h>
 
 #include "lastline_test.h"
 
+#define IN	(POLLIN | POLLRDNORM)
+#define OUT	(POLLOUT | POLLWRNORM)
+
 static short events_of(int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLIN | POLLOUT | POLLPRI };
+	struct pollfd pfd = { .fd = fd, .events = IN | OUT | POLLPRI };
 
 	return poll(&pfd, 1, 0) < 0 ? -1 : pfd.revents;
 }
 
-/* Publishes a line after a while, from another process. */
-static pid_t publish_later(int fd, const char *line)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		pause_ms(PAUSE_MS);
-		_exit(put(fd, line) != (ssize_t)strlen(line));
-	}
-	return pid;
-}
-
-TEST_F(channel, poll_says_readable_while_an_unseen_line_is_there)
-{
-	EXPECT_FALSE(readable_within(self->reader, 0));
-	EXPECT_EQ(4, put(self->writer, "one\n"));
-	EXPECT_TRUE(readable_within(self->reader, 0));
-	EXPECT_TRUE(readable_within(self->reader, 0));
-	EXPECT_LATEST("one\n");
-	EXPECT_FALSE(readable_within(self->reader, 0));
-}
-
-TEST_F(channel, poll_says_readable_while_a_remainder_is_there)
+TEST_F(channel, poll_reports_readable_while_line_is_unseen_or_rest_is_left)
 {
 	char c;
 
+	EXPECT_EQ(OUT, events_of(self->reader));
 	EXPECT_EQ(3, put(self->writer, "ab\n"));
+	EXPECT_EQ(IN | OUT, events_of(self->reader));
+	EXPECT_EQ(IN | OUT, events_of(self->reader));
 	EXPECT_EQ(1, read(self->reader, &c, 1));
-	EXPECT_TRUE(readable_within(self->reader, 0));
+	EXPECT_EQ(IN | OUT, events_of(self->reader));
 	EXPECT_LATEST("b\n");
-	EXPECT_FALSE(readable_within(self->reader, 0));
+	EXPECT_EQ(OUT, events_of(self->reader));
 }
 
-TEST_F(channel, poll_says_always_writable)
+TEST_F(channel, poll_always_reports_writable)
 {
-	EXPECT_EQ(POLLOUT, events_of(self->writer));
+	EXPECT_EQ(OUT, events_of(self->writer));
 	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(POLLOUT, events_of(self->writer));
+	EXPECT_EQ(OUT, events_of(self->writer));
 	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_EQ(POLLOUT, events_of(self->writer));
+	EXPECT_EQ(OUT, events_of(self->writer));
 }
 
-TEST_F(channel, poll_never_says_hang_up)
+TEST_F(channel, poll_reports_no_hang_up_without_writers)
 {
 	close(self->writer);
-	EXPECT_EQ(POLLOUT, events_of(self->reader));
+	EXPECT_EQ(OUT, events_of(self->reader));
 	self->writer = open_channel(O_WRONLY);
 	EXPECT_EQ(2, put(self->writer, "x\n"));
 	close(self->writer);
-	EXPECT_EQ(POLLOUT | POLLIN, events_of(self->reader));
+	EXPECT_EQ(IN | OUT, events_of(self->reader));
 	self->writer = -1;
 }
 
-TEST_F(channel, a_publication_wakes_poll)
+/*
+ * poll(), select() and epoll_wait() look again when their timeout expires. So these tests
+ * wait without one: a lost wake-up makes them time out.
+ */
+TEST_F_TIMEOUT(channel, publication_wakes_poll, WAKE_TIMEOUT)
 {
-	pid_t pid = publish_later(self->writer, "wake\n");
+	pid_t pid = write_to_sleeper(self->writer, "wake\n");
 
-	EXPECT_TRUE(readable_within(self->reader, PATIENCE_MS));
+	EXPECT_TRUE(readable_within(self->reader, -1));
 	EXPECT_LATEST("wake\n");
 	EXPECT_TRUE(ended_well(pid));
 }
 
-TEST_F(channel, a_publication_wakes_select)
+/* The partial line makes the write take the slow path. */
+TEST_F_TIMEOUT(channel, end_of_partial_line_wakes_poll, WAKE_TIMEOUT)
 {
-	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
-	pid_t pid = publish_later(self->writer, "wake\n");
+	pid_t pid;
+
+	EXPECT_EQ(4, put(self->writer, "half"));
+	pid = write_to_sleeper(self->writer, " way\n");
+	EXPECT_TRUE(readable_within(self->reader, -1));
+	EXPECT_LATEST("half way\n");
+	EXPECT_TRUE(ended_well(pid));
+}
+
+TEST_F_TIMEOUT(channel, publication_wakes_select, WAKE_TIMEOUT)
+{
+	pid_t pid = write_to_sleeper(self->writer, "wake\n");
 	fd_set in, out;
 
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_SET(self->reader, &in);
-	EXPECT_EQ(1, select(self->reader + 1, &in, NULL, NULL, &patience));
+	EXPECT_EQ(1, select(self->reader + 1, &in, NULL, NULL, NULL));
 	EXPECT_TRUE(FD_ISSET(self->reader, &in));
 	FD_SET(self->writer, &out);
-	EXPECT_EQ(1, select(self->writer + 1, NULL, &out, NULL, &patience));
+	EXPECT_EQ(1, select(self->writer + 1, NULL, &out, NULL, NULL));
 	EXPECT_LATEST("wake\n");
 	EXPECT_TRUE(ended_well(pid));
 }
@@ -107,16 +106,19 @@ static unsigned int next_event(int epoll, int ms)
 	return epoll_wait(epoll, &event, 1, ms) == 1 ? event.events : 0;
 }
 
-TEST_F(channel, level_triggered_epoll_reports_until_the_line_is_read)
+TEST_F(channel, level_triggered_epoll_reports_until_line_is_read)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN);
+	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLRDNORM);
 
 	EXPECT_EQ(0, next_event(epoll, 0));
 	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
-	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
+	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
+	/* A line that becomes unseen again is an event, too. */
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
 	close(epoll);
 }
 
@@ -127,29 +129,29 @@ TEST_F(channel, edge_triggered_epoll_reports_each_publication)
 
 	EXPECT_EQ(0, next_event(epoll, 0));
 	for (i = 0; i < 3; i++) {
-		/* Whether the line before it was read or not. */
+		/* Without a read in between. */
 		EXPECT_EQ(2, put(self->writer, "x\n"));
-		EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+		EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 		EXPECT_EQ(0, next_event(epoll, 0));
 	}
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
 	EXPECT_EQ(2, put(self->writer, "y\n"));
-	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	close(epoll);
 }
 
-TEST_F(channel, a_publication_wakes_epoll)
+TEST_F_TIMEOUT(channel, publication_wakes_epoll, WAKE_TIMEOUT)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
-	pid_t pid = publish_later(self->writer, "wake\n");
+	int epoll = epoll_of(self->reader, EPOLLRDNORM | EPOLLET);
+	pid_t pid = write_to_sleeper(self->writer, "wake\n");
 
-	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+	EXPECT_EQ(EPOLLRDNORM, next_event(epoll, -1));
 	EXPECT_TRUE(ended_well(pid));
 	close(epoll);
 }
 
-TEST_F(channel, a_publication_wakes_each_open_file_that_polls_exclusively)
+TEST_F_TIMEOUT(channel, publication_wakes_each_open_file_that_polls_exclusively, WAKE_TIMEOUT)
 {
 	int other = open_channel(O_RDONLY | O_NONBLOCK);
 	int first = epoll_of(self->reader, EPOLLIN | EPOLLEXCLUSIVE);
@@ -159,29 +161,33 @@ TEST_F(channel, a_publication_wakes_each_open_file_that_polls_exclusively)
 	ASSERT_EQ(0, lseek(other, 0, SEEK_END));
 	EXPECT_EQ(0, next_event(first, 0));
 	EXPECT_EQ(0, next_event(second, 0));
-	/* Woken, that is, not only found readable when looked at. */
-	pid = publish_later(self->writer, "wake\n");
-	EXPECT_EQ(EPOLLIN, next_event(first, PATIENCE_MS));
-	EXPECT_EQ(EPOLLIN, next_event(second, PATIENCE_MS));
+	pid = write_to_sleeper(self->writer, "wake\n");
+	EXPECT_EQ(EPOLLIN, next_event(first, -1));
+	EXPECT_EQ(EPOLLIN, next_event(second, -1));
 	EXPECT_TRUE(ended_well(pid));
 	close(first);
 	close(second);
 	close(other);
 }
 
-TEST_F(channel, lseek_set_is_news_for_epoll)
+TEST_F_TIMEOUT(channel, lseek_set_wakes_epoll, WAKE_TIMEOUT)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN);
+	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
+	pid_t pid;
 
 	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
-	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
-	EXPECT_EQ(EPOLLIN, next_event(epoll, PATIENCE_MS));
+	pid = fork_for_sleeper();
+	if (!pid)
+		_exit(lseek(self->reader, 0, SEEK_SET));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, -1));
+	EXPECT_TRUE(ended_well(pid));
 	close(epoll);
 }
 
-TEST_F(channel, a_publication_sends_sigio_to_the_owner)
+TEST_F(channel, publication_sends_sigio_to_owner)
 {
 	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
 	sigset_t set;
@@ -195,11 +201,42 @@ TEST_F(channel, a_publication_sends_sigio_to_the_owner)
 	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &patience));
 	EXPECT_LATEST("x\n");
 
-	/* And no longer when it is switched off. */
 	patience = (struct timespec){ .tv_nsec = PAUSE_MS * 1000000L };
 	ASSERT_EQ(0, fcntl(self->reader, F_SETFL, O_NONBLOCK));
 	EXPECT_EQ(2, put(self->writer, "y\n"));
 	EXPECT_EQ(-1, sigtimedwait(&set, NULL, &patience));
+}
+
+TEST_F_TIMEOUT(channel, open_and_close_wake_poll_of_readers_attribute, WAKE_TIMEOUT)
+{
+	struct pollfd pfd = { .events = POLLPRI };
+	char text[32];
+	int go[2];
+	pid_t pid;
+
+	pfd.fd = open_attribute(info_of(self->writer).number, "readers");
+	ASSERT_LE(0, pfd.fd);
+	ASSERT_EQ(0, pipe(go));
+	close(self->reader);
+	/* The first read starts the watch. */
+	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
+	EXPECT_EQ(0, poll(&pfd, 1, PAUSE_MS));
+	pid = fork_for_sleeper();
+	if (!pid) {
+		int fd = open_channel(O_RDONLY);
+
+		_exit(fd < 0 || read(go[0], text, 1) != 1);
+	}
+	EXPECT_EQ(1, poll(&pfd, 1, -1));
+	EXPECT_TRUE(pfd.revents & POLLPRI);
+	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
+	EXPECT_EQ(info_of(self->writer).readers, atoi(text));
+	EXPECT_LE(1, atoi(text));
+	EXPECT_EQ(1, write(go[1], "x", 1));
+	EXPECT_EQ(1, poll(&pfd, 1, -1));
+	EXPECT_TRUE(ended_well(pid));
+	close(pfd.fd);
+	self->reader = -1;
 }
 
 TEST_HARNESS_MAIN

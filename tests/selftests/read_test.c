@@ -1,301 +1,171 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* read(2) and what sleeps in it */
+/* read(2), lseek(2), splice(2) from a channel, and what INFO, TAKEN and sysfs report */
 #include <stdatomic.h>
+#include <sys/sendfile.h>
+#include <sys/utsname.h>
 
+#include "clock.h"
 #include "lastline_test.h"
 
-static ssize_t read_nowait(int fd, char *buf, size_t len)
-{
-	struct iovec piece = { .iov_base = buf, .iov_len = len };
+#define MS	1000000ULL	/* nanoseconds */
+#define BYTES	4000		/* that two threads share */
 
-	return preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
+static bool start_reading(struct call *call, int fd, unsigned int sleepers)
+{
+	*call = (struct call){ .function = call_read, .fd = fd };
+	return start_call(call) && await_sleepers(fd, sleepers);
 }
 
-#define NIBBLES	4000	/* bytes that two threads share */
+/* Starts a thread that reads, and waits until @count threads sleep. */
+#define START_READ(call, fd, count)	ASSERT_TRUE(start_reading(call, fd, count))
 
-/* A thread that reads once. */
-struct reading {
-	pthread_t thread;
-	int fd;
-	ssize_t ret;
-	int error;
-	char line[64];
-};
-
-static void *read_once(void *arg)
+/* The line that the thread gets, for EXPECT_STREQ(). */
+static const char *line_of(struct call *call)
 {
-	struct reading *reading = arg;
-
-	reading->ret = read(reading->fd, reading->line, sizeof(reading->line) - 1);
-	reading->error = errno;
-	return NULL;
+	return ends_within(call, PATIENCE_MS) ? call->line : "nothing";
 }
 
-static bool start_reading(struct reading *reading, int fd)
+TEST_F(channel, read_returns_newest_line_to_each_open_file)
 {
-	memset(reading, 0, sizeof(*reading));
-	reading->fd = fd;
-	return !pthread_create(&reading->thread, NULL, read_once, reading);
-}
+	int other;
 
-static bool ends_within(struct reading *reading, int ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	return !pthread_timedjoin_np(reading->thread, NULL, &until);
-}
-
-static void set_nonblocking(int fd, bool on)
-{
-	fcntl(fd, F_SETFL, on ? O_NONBLOCK : 0);
-}
-
-TEST_F(channel, a_fresh_open_file_gets_the_current_line_at_once)
-{
-	int fresh;
-
-	EXPECT_EQ(4, put(self->writer, "now\n"));
-	fresh = open_channel(O_RDONLY);
-	EXPECT_STREQ("now\n", get(fresh));
-	set_nonblocking(fresh, true);
-	EXPECT_STREQ("", get(fresh));
-	EXPECT_EQ(EAGAIN, errno);
-	close(fresh);
-}
-
-TEST_F(channel, a_read_gets_the_newest_line_only)
-{
 	EXPECT_EQ(4, put(self->writer, "one\n"));
-	EXPECT_EQ(4, put(self->writer, "two\n"));
 	EXPECT_EQ(6, put(self->writer, "three\n"));
+	other = open_channel(O_RDONLY | O_NONBLOCK);
 	EXPECT_LATEST("three\n");
-}
-
-TEST_F(channel, every_open_file_gets_the_line)
-{
-	int other = open_channel(O_RDONLY | O_NONBLOCK);
-
-	EXPECT_EQ(4, put(self->writer, "all\n"));
-	EXPECT_STREQ("all\n", get(other));
-	EXPECT_LATEST("all\n");
+	/* A new open file has missed nothing. */
+	EXPECT_STREQ("three\n", get(other));
+	EXPECT_TRUE(nothing_to_read(other));
+	EXPECT_EQ(0, taken_of(other).missed);
+	EXPECT_EQ(self->generation + 2, taken_of(other).generation);
 	close(other);
 }
 
-TEST_F(channel, without_an_unseen_line_a_nonblocking_read_is_eagain)
+TEST_F(channel, nonblocking_read_without_unseen_line_is_eagain)
 {
 	char c;
 
-	EXPECT_EQ(-1, read(self->reader, &c, 1));
-	EXPECT_EQ(EAGAIN, errno);
-	set_nonblocking(self->reader, false);
-	EXPECT_EQ(-1, read_nowait(self->reader, &c, 1));
-	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_ERRNO(EAGAIN, read(self->reader, &c, 1));
+	set_blocking(self->reader, true);
+	EXPECT_ERRNO(EAGAIN, read_nowait(self->reader, &c, 1));
 	EXPECT_EQ(2, put(self->writer, "x\n"));
 	EXPECT_EQ(1, read_nowait(self->reader, &c, 1));
 	EXPECT_EQ('x', c);
 }
 
-TEST_F(channel, without_an_unseen_line_a_read_sleeps_until_there_is_one)
+TEST_F(channel, read_sleeps_until_line_is_complete)
 {
-	struct reading reading;
+	struct call call;
 
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
-	EXPECT_FALSE(ends_within(&reading, PAUSE_MS));
+	set_blocking(self->reader, true);
+	START_READ(&call, self->reader, 1);
+	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_FALSE(ends_within(&call, PAUSE_MS));
+	EXPECT_EQ(0, fsync(self->writer));
+	EXPECT_STREQ("half\n", line_of(&call));
+	START_READ(&call, self->reader, 1);
 	EXPECT_EQ(5, put(self->writer, "wake\n"));
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("wake\n", reading.line);
+	EXPECT_STREQ("wake\n", line_of(&call));
 	EXPECT_EQ(0, info_of(self->writer).sleepers);
 }
 
-TEST_F(channel, an_unfinished_line_wakes_nobody)
+TEST_F(channel, publication_wakes_all_sleeping_readers)
 {
-	struct reading reading;
-
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
-	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_FALSE(ends_within(&reading, PAUSE_MS));
-	EXPECT_EQ(0, fsync(self->writer));
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("half\n", reading.line);
-}
-
-TEST_F(channel, a_publication_wakes_every_sleeping_reader)
-{
-	struct reading readings[20];
+	struct call calls[20];
 	int i;
 
 	for (i = 0; i < 20; i++) {
 		int fd = open_channel(O_RDONLY);
 
 		ASSERT_EQ(0, lseek(fd, 0, SEEK_END));
-		ASSERT_TRUE(start_reading(&readings[i], fd));
+		START_READ(&calls[i], fd, i + 1);
 	}
-	ASSERT_TRUE(await_sleepers(self->writer, 20));
 	EXPECT_EQ(4, put(self->writer, "all\n"));
 	for (i = 0; i < 20; i++) {
-		ASSERT_TRUE(ends_within(&readings[i], PATIENCE_MS));
-		EXPECT_STREQ("all\n", readings[i].line);
-		close(readings[i].fd);
+		EXPECT_STREQ("all\n", line_of(&calls[i]));
+		close(calls[i].fd);
 	}
 }
 
-TEST_F(channel, the_last_close_wakes_a_reader_with_the_unfinished_line)
+/* The last writer's close publishes its partial line, but is no end of file. */
+TEST_F(channel, close_of_last_writer_wakes_reader_only_with_line)
 {
-	struct reading reading;
+	struct pollfd pfd = { .fd = self->reader, .events = POLLIN };
+	struct call call;
 
-	set_nonblocking(self->reader, false);
-	EXPECT_EQ(4, put(self->writer, "half"));
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->reader, 1));
+	set_blocking(self->reader, true);
+	START_READ(&call, self->reader, 1);
 	close(self->writer);
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("half\n", reading.line);
+	EXPECT_EQ(0, info_of(self->reader).writers);
+	EXPECT_FALSE(ends_within(&call, PAUSE_MS));
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+
+	self->writer = open_channel(O_WRONLY);
+	EXPECT_EQ(4, put(self->writer, "half"));
+	close(self->writer);
+	EXPECT_STREQ("half\n", line_of(&call));
 	self->writer = -1;
 }
 
-static void on_signal(int signal)
+TEST_F(channel, signal_interrupts_or_restarts_sleeping_read)
 {
-}
+	static const int flags[] = { 0, SA_RESTART };
+	struct call call;
+	unsigned int i;
 
-/* A read that sleeps when a signal with a handler comes. */
-FIXTURE(interrupted)
-{
-	int fd;
-	int writer;
-};
-
-FIXTURE_VARIANT(interrupted)
-{
-	int flags;
-	bool goes_on;
-};
-
-FIXTURE_VARIANT_ADD(interrupted, is_eintr)
-{
-	.flags = 0,
-};
-
-FIXTURE_VARIANT_ADD(interrupted, is_restarted_with_sa_restart)
-{
-	.flags = SA_RESTART,
-	.goes_on = true,
-};
-
-FIXTURE_SETUP(interrupted)
-{
-	self->fd = open_channel(O_RDONLY);
-	if (self->fd < 0)
-		SKIP(return, "no %s here; load the module", dev_path());
-	self->writer = open_channel(O_WRONLY);
-	ASSERT_EQ(0, lseek(self->fd, 0, SEEK_END));
-}
-
-FIXTURE_TEARDOWN(interrupted)
-{
-	close(self->fd);
-	close(self->writer);
-}
-
-TEST_F(interrupted, by_a_signal_a_sleeping_read)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = variant->flags };
-	struct reading reading;
-
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	ASSERT_TRUE(start_reading(&reading, self->fd));
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
-	ASSERT_EQ(0, pthread_kill(reading.thread, SIGUSR1));
-	if (variant->goes_on) {
-		EXPECT_FALSE(ends_within(&reading, PAUSE_MS));
-		EXPECT_EQ(3, put(self->writer, "on\n"));
+	set_blocking(self->reader, true);
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		catch_alarms(flags[i]);
+		START_READ(&call, self->reader, 1);
+		ASSERT_EQ(0, pthread_kill(call.thread, SIGALRM));
+		if (flags[i] & SA_RESTART) {
+			EXPECT_FALSE(ends_within(&call, PAUSE_MS));
+			EXPECT_EQ(3, put(self->writer, "on\n"));
+			EXPECT_STREQ("on\n", line_of(&call));
+		} else {
+			ASSERT_TRUE(ends_within(&call, PATIENCE_MS));
+			EXPECT_EQ(-1, call.ret);
+			EXPECT_EQ(EINTR, call.error);
+		}
 	}
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_EQ(variant->goes_on ? 3 : -1, reading.ret);
-	if (!variant->goes_on)
-		EXPECT_EQ(EINTR, reading.error);
 }
 
-TEST_F(channel, a_sleeping_read_can_be_killed)
+TEST_F(channel, sleeping_read_can_be_killed)
 {
 	pid_t pid = fork();
-	int status;
 
-	ASSERT_LE(0, pid);
 	if (!pid) {
-		set_nonblocking(self->reader, false);
+		set_blocking(self->reader, true);
 		get(self->reader);
-		_exit(1);
+		_exit(0);
 	}
 	ASSERT_TRUE(await_sleepers(self->writer, 1));
 	kill(pid, SIGKILL);
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_FALSE(ended_well(pid));
 	EXPECT_EQ(0, info_of(self->writer).sleepers);
 }
 
-TEST_F(channel, a_short_buffer_gets_the_rest_of_the_same_line_first)
+TEST_F(channel, short_reads_return_rest_of_overwritten_line_first)
 {
 	char buf[8] = "";
+	int i;
 
 	EXPECT_EQ(7, put(self->writer, "abcdef\n"));
 	EXPECT_EQ(2, read(self->reader, buf, 2));
-	EXPECT_EQ(0, memcmp("ab", buf, 2));
-	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_STREQ("ab", buf);
+	/* Overwrite each slot. */
+	for (i = 0; i < 10; i++)
+		EXPECT_EQ(2, put(self->writer, "#\n"));
 	EXPECT_EQ(3, read(self->reader, buf, 3));
-	EXPECT_EQ(0, memcmp("cde", buf, 3));
+	EXPECT_STREQ("cde", buf);
 	EXPECT_EQ(6, put(self->writer, "newer\n"));
-	EXPECT_EQ(2, read(self->reader, buf, 8));
-	EXPECT_EQ(0, memcmp("f\n", buf, 2));
+	EXPECT_STREQ("f\n", get(self->reader));
 	EXPECT_LATEST("newer\n");
-}
-
-TEST_F(channel, a_reader_of_single_bytes_never_sees_a_torn_line)
-{
-	int round, i, size = self->line_max < 3000 ? self->line_max : 3000;
-	char line[3000], c;
-
-	for (round = 0; round < 50; round++) {
-		memset(line, 'a' + round % 26, size);
-		line[size - 1] = '\n';
-		ASSERT_EQ(size, write(self->writer, line, size));
-		ASSERT_EQ(1, read(self->reader, &c, 1));
-		ASSERT_EQ(line[0], c);
-		/* Overwritten more often than there are slots. */
-		for (i = 0; i < 10; i++)
-			ASSERT_EQ(2, put(self->writer, "#\n"));
-		for (i = 1; i < size; i++) {
-			ASSERT_EQ(1, read(self->reader, &c, 1));
-			ASSERT_EQ(line[i], c);
-		}
-		ASSERT_STREQ("#\n", get(self->reader));
-	}
-}
-
-TEST_F(channel, a_read_returns_bytes_of_one_line_only)
-{
-	char buf[64];
-
-	memset(buf, '?', sizeof(buf));
-	EXPECT_EQ(4, put(self->writer, "one\n"));
-	EXPECT_EQ(4, read(self->reader, buf, sizeof(buf)));
-	EXPECT_EQ('\n', buf[3]);
-	EXPECT_EQ('?', buf[4]);
 }
 
 TEST_F(channel, readv_scatters_one_line)
 {
-	char a[3], b[4], c[10];
+	char a[3], b[4], c[10] = "";
 	struct iovec pieces[] = {
 		{ .iov_base = a, .iov_len = 3 },
 		{ .iov_base = b, .iov_len = 4 },
@@ -306,34 +176,13 @@ TEST_F(channel, readv_scatters_one_line)
 	EXPECT_EQ(9, readv(self->reader, pieces, 3));
 	EXPECT_EQ(0, memcmp("abc", a, 3));
 	EXPECT_EQ(0, memcmp("defg", b, 4));
-	EXPECT_EQ(0, memcmp("h\n", c, 2));
-	/* And a short one leaves a remainder, as read() does. */
+	EXPECT_STREQ("h\n", c);
 	EXPECT_EQ(9, put(self->writer, "abcdefgh\n"));
 	EXPECT_EQ(7, readv(self->reader, pieces, 2));
 	EXPECT_LATEST("h\n");
 }
 
-TEST_F(channel, there_is_no_end_of_file_when_the_writers_are_gone)
-{
-	struct pollfd pfd = { .fd = self->reader, .events = POLLIN };
-	struct reading reading;
-
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->reader, 1));
-	close(self->writer);
-	EXPECT_EQ(0, info_of(self->reader).writers);
-	EXPECT_FALSE(ends_within(&reading, PAUSE_MS));
-	EXPECT_EQ(0, poll(&pfd, 1, 0));
-	EXPECT_EQ(0, pfd.revents);
-
-	self->writer = open_channel(O_WRONLY);
-	EXPECT_EQ(5, put(self->writer, "back\n"));
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("back\n", reading.line);
-}
-
-TEST_F(channel, efault_consumes_nothing)
+TEST_F(channel, read_to_bad_address_consumes_nothing)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	char *buf = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
@@ -343,190 +192,356 @@ TEST_F(channel, efault_consumes_nothing)
 	ASSERT_NE(MAP_FAILED, buf);
 	ASSERT_EQ(0, munmap(buf + page, page));
 	EXPECT_EQ(5, put(self->writer, "line\n"));
-	EXPECT_EQ(-1, read(self->reader, bad_address(), 10));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, read(self->reader, buf + page - 2, 10));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_ERRNO(EFAULT, read(self->reader, bad_address(), 10));
+	EXPECT_ERRNO(EFAULT, read(self->reader, buf + page - 2, 10));
 	EXPECT_EQ(0, taken_of(self->reader).generation);
-	/* Nor of a remainder. */
+	/* The same with the rest of a line. */
 	EXPECT_EQ(1, read(self->reader, &c, 1));
-	EXPECT_EQ(-1, read(self->reader, bad_address(), 10));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, read(self->reader, buf + page - 2, 10));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_ERRNO(EFAULT, read(self->reader, bad_address(), 10));
+	EXPECT_ERRNO(EFAULT, read(self->reader, buf + page - 2, 10));
 	EXPECT_LATEST("ine\n");
-	/* A buffer that ends where the line ends is large enough. */
+	/* A buffer is large enough if the line fits into its mapped part. */
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(5, read(self->reader, buf + page - 5, 10));
 	munmap(buf, page);
 }
 
-TEST_F(channel, a_read_of_nothing_returns_at_once_and_consumes_nothing)
+TEST_F(channel, read_of_zero_bytes_returns_at_once_and_consumes_nothing)
 {
 	char c;
 
-	set_nonblocking(self->reader, false);
+	set_blocking(self->reader, true);
 	EXPECT_EQ(0, read(self->reader, &c, 0));
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(0, read(self->reader, bad_address(), 0));
-	set_nonblocking(self->reader, true);
+	set_blocking(self->reader, false);
 	EXPECT_LATEST("line\n");
 }
 
-TEST_F(channel, pread_is_espipe)
+TEST_F(channel, read_fails_on_wrong_file_and_at_position)
 {
 	char c;
 
 	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(-1, pread(self->reader, &c, 1, 0));
-	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_ERRNO(ESPIPE, pread(self->reader, &c, 1, 0));
+	EXPECT_ERRNO(EBADF, read(self->writer, &c, 1));
 	EXPECT_LATEST("x\n");
-}
-
-TEST_F(channel, read_is_ebadf_on_a_file_opened_for_writing)
-{
-	char c;
-
-	EXPECT_EQ(-1, read(self->writer, &c, 1));
-	EXPECT_EQ(EBADF, errno);
 }
 
 TEST_F(channel, threads_that_share_an_open_file_each_get_a_whole_line)
 {
-	struct reading first, second;
-	struct reading *done, *left;
+	struct call first, second;
+	const char *one, *two;
 
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&first, self->reader));
-	ASSERT_TRUE(start_reading(&second, self->reader));
-	ASSERT_TRUE(await_sleepers(self->writer, 2));
+	set_blocking(self->reader, true);
+	START_READ(&first, self->reader, 1);
+	START_READ(&second, self->reader, 2);
 	EXPECT_EQ(4, put(self->writer, "one\n"));
-	/* One of them takes it, the other one sleeps again. */
+	/* One takes the line, the other sleeps again. */
 	ASSERT_TRUE(await_sleepers(self->writer, 1));
 	pause_ms(PAUSE_MS);
 	EXPECT_EQ(1, info_of(self->writer).sleepers);
 	EXPECT_EQ(4, put(self->writer, "two\n"));
-	ASSERT_TRUE(ends_within(&first, PATIENCE_MS));
-	ASSERT_TRUE(ends_within(&second, PATIENCE_MS));
-	done = first.line[0] == 'o' ? &first : &second;
-	left = done == &first ? &second : &first;
-	EXPECT_STREQ("one\n", done->line);
-	EXPECT_STREQ("two\n", left->line);
+	one = line_of(&first);
+	two = line_of(&second);
+	EXPECT_STREQ("one\n", one[0] == 'o' ? one : two);
+	EXPECT_STREQ("two\n", one[0] == 'o' ? two : one);
 }
 
-struct nibbler {
-	int fd;
-	atomic_uint eaten;
-	pthread_t thread;
-};
+static atomic_uint bytes_read;
 
-static bool nibble(struct nibbler *nibbler, int flags)
+static void *read_bytes(void *fd)
 {
 	char c;
-	struct iovec byte = { &c, 1 };
 
-	if (preadv2(nibbler->fd, &byte, 1, -1, flags) != 1)
-		return false;
-	atomic_fetch_add(&nibbler->eaten, 1);
-	return true;
-}
-
-static void *keep_nibbling(void *argument)
-{
-	struct nibbler *nibbler = argument;
-
-	while (nibble(nibbler, 0) && atomic_load(&nibbler->eaten) <= NIBBLES)
-		;
+	while (bytes_read <= BYTES && read(*(int *)fd, &c, 1) == 1)
+		bytes_read++;
 	return NULL;
 }
 
-static bool all_eaten(struct nibbler *nibbler, unsigned int count)
+static bool await_bytes(unsigned int count)
 {
-	struct timespec begin, now;
+	const __u64 start = now_ns(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do {
-		if (atomic_load(&nibbler->eaten) >= count)
-			return true;
+	while (bytes_read < count && now_ns(CLOCK_MONOTONIC) - start < PATIENCE_MS * MS)
 		sched_yield();
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (now.tv_sec - begin.tv_sec <= PATIENCE_MS / 1000);
-	return false;
+	return bytes_read >= count;
 }
 
-/* Nobody would wake the one that sleeps for what the other one left. */
-TEST_F_TIMEOUT(channel, no_thread_falls_asleep_while_another_one_leaves_it_the_rest_of_a_line,
-	       300)
+/* Nothing would wake the thread for the rest that another thread left. */
+TEST_F(channel, no_thread_sleeps_while_another_leaves_rest_of_line)
 {
-	struct nibbler nibbler = { open_channel(O_RDONLY) };
+	int fd = open_channel(O_RDONLY);
+	pthread_t thread;
 	unsigned int i;
-
-	lseek(nibbler.fd, 0, SEEK_END);
-	ASSERT_EQ(0, pthread_create(&nibbler.thread, NULL, keep_nibbling, &nibbler));
-	for (i = 2; i <= NIBBLES; i += 2) {
-		ASSERT_EQ(2, put(self->writer, "x\n"));
-		nibble(&nibbler, RWF_NOWAIT);
-		ASSERT_TRUE(all_eaten(&nibbler, i)) {
-			TH_LOG("%u bytes of %u", atomic_load(&nibbler.eaten), i);
-		}
-	}
-	put(self->writer, "x\n");
-	ASSERT_TRUE(all_eaten(&nibbler, i - 1));
-	pthread_join(nibbler.thread, NULL);
-	close(nibbler.fd);
-}
-
-TEST_F(channel, a_thread_that_sleeps_holds_up_nothing_on_the_same_open_file)
-{
-	struct reading reading;
 	char c;
 
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
+	lseek(fd, 0, SEEK_END);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_bytes, &fd));
+	for (i = 2; i <= BYTES; i += 2) {
+		ASSERT_EQ(2, put(self->writer, "x\n"));
+		bytes_read += read_nowait(fd, &c, 1) == 1;
+		ASSERT_TRUE(await_bytes(i));
+	}
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	pthread_join(thread, NULL);
+	close(fd);
+}
 
-	/* Each of these would sleep as well; the test's own time limit tells. */
-	EXPECT_EQ(-1, read_nowait(self->reader, &c, 1));
-	EXPECT_EQ(EAGAIN, errno);
-	set_nonblocking(self->reader, true);
-	EXPECT_EQ(-1, read(self->reader, &c, 1));
-	EXPECT_EQ(EAGAIN, errno);
+TEST_F(channel, sleeping_thread_does_not_block_others_on_same_open_file)
+{
+	struct call call;
+	char c;
+
+	set_blocking(self->reader, true);
+	START_READ(&call, self->reader, 1);
+	EXPECT_ERRNO(EAGAIN, read_nowait(self->reader, &c, 1));
+	set_blocking(self->reader, false);
+	EXPECT_ERRNO(EAGAIN, read(self->reader, &c, 1));
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
 	EXPECT_FALSE(readable_within(self->reader, 0));
 	EXPECT_EQ(1, info_of(self->reader).sleepers);
 	EXPECT_EQ(0, taken_of(self->reader).generation);
 	EXPECT_EQ(0, fsync(self->reader));
-
 	EXPECT_EQ(5, put(self->writer, "wake\n"));
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("wake\n", reading.line);
+	EXPECT_STREQ("wake\n", line_of(&call));
 }
 
-TEST_F(channel, lseek_set_wakes_a_thread_that_sleeps_on_the_same_open_file)
+TEST_F(channel, lseek_set_makes_current_line_unseen_and_wakes_reader)
 {
-	struct reading reading;
+	struct call call;
+	char c;
 
-	EXPECT_EQ(4, put(self->writer, "now\n"));
-	EXPECT_LATEST("now\n");
-	set_nonblocking(self->reader, false);
-	ASSERT_TRUE(start_reading(&reading, self->reader));
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
+	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_LATEST("line\n");
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
-	ASSERT_TRUE(ends_within(&reading, PATIENCE_MS));
-	EXPECT_STREQ("now\n", reading.line);
+	EXPECT_EQ(1, read(self->reader, &c, 1));
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_LATEST("line\n");
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_LATEST("new\n");
+
+	set_blocking(self->reader, true);
+	START_READ(&call, self->reader, 1);
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_STREQ("new\n", line_of(&call));
 }
 
-TEST_F(channel, a_file_opened_for_both_reads_what_it_writes)
+TEST_F(channel, lseek_end_skips_to_next_line)
 {
-	int both = open_channel(O_RDWR | O_NONBLOCK);
+	char c;
 
-	ASSERT_EQ(0, lseek(both, 0, SEEK_END));
-	EXPECT_EQ(6, put(both, "a\nrest"));
-	EXPECT_STREQ("a\n", get(both));
-	EXPECT_EQ(1, put(both, "\n"));
-	EXPECT_STREQ("rest\n", get(both));
-	EXPECT_EQ(self->generation + 2, taken_of(both).generation);
+	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
+	EXPECT_TRUE(nothing_to_read(self->reader));
+	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_EQ(1, read(self->reader, &c, 1));
+	EXPECT_EQ('n', c);
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
+	EXPECT_TRUE(nothing_to_read(self->reader));
+}
+
+TEST_F(channel, other_lseek_fails)
+{
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_ERRNO(ESPIPE, lseek(self->reader, 0, SEEK_CUR));
+	EXPECT_ERRNO(ESPIPE, lseek(self->reader, 5, SEEK_CUR));
+	EXPECT_ERRNO(EINVAL, lseek(self->reader, 1, SEEK_SET));
+	EXPECT_ERRNO(EINVAL, lseek(self->reader, -1, SEEK_END));
+	EXPECT_ERRNO(EINVAL, lseek(self->reader, 0, SEEK_DATA));
+	EXPECT_ERRNO(EINVAL, lseek(self->reader, 0, 77));
+	EXPECT_LATEST("x\n");
+}
+
+#define EXPECT_FIONREAD(count)						\
+do {									\
+	int bytes = -1;							\
+									\
+	EXPECT_EQ(0, ioctl(self->reader, FIONREAD, &bytes));		\
+	EXPECT_EQ(count, bytes);					\
+} while (0)
+
+TEST_F(channel, fionread_reports_bytes_of_next_read)
+{
+	char c;
+
+	EXPECT_FIONREAD(0);
+	EXPECT_EQ(13, put(self->writer, "hello, world\n"));
+	EXPECT_FIONREAD(13);
+	EXPECT_EQ(1, read(self->reader, &c, 1));
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_FIONREAD(12);
+	EXPECT_STREQ("ello, world\n", get(self->reader));
+	EXPECT_FIONREAD(2);
+}
+
+TEST_F(channel, unknown_ioctl_is_enotty_and_bad_address_efault)
+{
+	EXPECT_ERRNO(ENOTTY, ioctl(self->reader, _IO(LASTLINE_IOC_MAGIC, 0x7f), NULL));
+	EXPECT_ERRNO(ENOTTY, ioctl(self->reader, TIOCGWINSZ, bad_address()));
+	EXPECT_ERRNO(EFAULT, ioctl(self->reader, LASTLINE_IOC_INFO, bad_address()));
+	EXPECT_ERRNO(EFAULT, ioctl(self->reader, LASTLINE_IOC_TAKEN, bad_address()));
+	EXPECT_ERRNO(EFAULT, ioctl(self->reader, FIONREAD, bad_address()));
+}
+
+TEST_F(channel, info_and_sysfs_report_generation_limits_and_open_files)
+{
+	struct lastline_info before = info_of(self->reader);
+	int both = open_channel(O_RDWR);
+	struct lastline_info after;
+
+	memset(&after, 0xff, sizeof(after));
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(0, ioctl(self->reader, LASTLINE_IOC_INFO, &after));
+	EXPECT_EQ(before.generation + 1, after.generation);
+	EXPECT_LE(LASTLINE_LINE_MAX_MIN, after.line_max);
+	EXPECT_GE(LASTLINE_LINE_MAX_MAX, after.line_max);
+	EXPECT_EQ(before.readers + 1, after.readers);
+	EXPECT_EQ(before.writers + 1, after.writers);
+	EXPECT_EQ(0, after.sleepers);
+	EXPECT_LE(4 * after.line_max, after.map_size);
+	EXPECT_EQ(0, after.map_size % sysconf(_SC_PAGESIZE));
+	EXPECT_EQ(LASTLINE_MODE_LINE, after.mode);
+	EXPECT_EQ(0, after.spare);
+	EXPECT_EQ(after.generation, atoll(attribute(after.number, "generation")));
+	EXPECT_EQ(after.monotonic_ns, atoll(attribute(after.number, "monotonic_ns")));
+	EXPECT_EQ(after.line_max, atoll(attribute(after.number, "line_max")));
+	EXPECT_EQ(after.readers, atoll(attribute(after.number, "readers")));
+	EXPECT_EQ(after.writers, atoll(attribute(after.number, "writers")));
 	close(both);
+	EXPECT_EQ(before.readers, info_of(self->writer).readers);
+	EXPECT_EQ(before.writers, info_of(self->writer).writers);
+	EXPECT_EQ(before.writers, atoll(attribute(after.number, "writers")));
+}
+
+TEST_F(channel, info_reports_time_of_publication)
+{
+	const __u64 monotonic = now_ns(CLOCK_MONOTONIC), realtime = now_ns(CLOCK_REALTIME);
+	struct lastline_info info;
+
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	info = info_of(self->reader);
+	EXPECT_LE(monotonic, info.monotonic_ns);
+	EXPECT_GE(now_ns(CLOCK_MONOTONIC), info.monotonic_ns);
+	/* The two clocks may be slewed apart a little. */
+	EXPECT_LE(realtime - MS, info.realtime_ns);
+	EXPECT_GE(now_ns(CLOCK_REALTIME) + MS, info.realtime_ns);
+}
+
+TEST_F(channel, taken_reports_last_line_of_this_file)
+{
+	struct lastline_taken taken;
+	struct lastline_info info;
+
+	memset(&taken, 0xff, sizeof(taken));
+	EXPECT_EQ(0, ioctl(self->reader, LASTLINE_IOC_TAKEN, &taken));
+	EXPECT_EQ(0, taken.generation | taken.monotonic_ns | taken.realtime_ns);
+
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_LATEST("x\n");
+	info = info_of(self->reader);
+	EXPECT_EQ(2, put(self->writer, "y\n"));
+	memset(&taken, 0xff, sizeof(taken));
+	EXPECT_EQ(0, ioctl(self->reader, LASTLINE_IOC_TAKEN, &taken));
+	EXPECT_EQ(info.generation, taken.generation);
+	EXPECT_EQ(info.monotonic_ns, taken.monotonic_ns);
+	EXPECT_LE(info.realtime_ns - MS, taken.realtime_ns);
+	EXPECT_GE(info.realtime_ns + MS, taken.realtime_ns);
+	EXPECT_EQ(0, taken.spare[0] | taken.spare[1] | taken.spare[2]);
+}
+
+/* @count lines are published, one is read. */
+#define EXPECT_MISSED(total, last, count)				\
+do {									\
+	int n;								\
+									\
+	for (n = 0; n < (count); n++)					\
+		EXPECT_EQ(2, put(self->writer, "x\n"));			\
+	EXPECT_LATEST("x\n");						\
+	EXPECT_EQ(total, taken_of(self->reader).missed);		\
+	EXPECT_EQ(last, taken_of(self->reader).missed_last);		\
+} while (0)
+
+TEST_F(channel, taken_counts_missed_lines)
+{
+	EXPECT_MISSED(4, 4, 5);
+	EXPECT_MISSED(4, 0, 1);
+	/* A line counts as missed when a newer one is read. */
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(4, taken_of(self->reader).missed);
+	EXPECT_MISSED(6, 2, 1);
+	/* Reading a line again, or skipping lines, misses nothing. */
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_MISSED(6, 0, 0);
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
+	EXPECT_MISSED(6, 0, 1);
+}
+
+/* A number in /proc/PID/fdinfo, or -1. */
+static long long fdinfo_number(int fd, const char *name)
+{
+	char path[32], text[512] = "";
+	const char *found;
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY);
+	found = read(info, text, sizeof(text) - 1) > 0 ? strstr(text, name) : NULL;
+	close(info);
+	return found ? atoll(found + strlen(name)) : -1;
+}
+
+TEST_F(channel, fdinfo_reports_last_line_missed_lines_and_partial_line)
+{
+	EXPECT_EQ(0, fdinfo_number(self->reader, "lastline-taken:"));
+	EXPECT_MISSED(2, 2, 3);
+	EXPECT_EQ(4, put(self->writer, "y\nun"));
+	EXPECT_EQ(self->generation + 4, fdinfo_number(self->reader, "lastline-generation:"));
+	EXPECT_EQ(self->generation + 3, fdinfo_number(self->reader, "lastline-taken:"));
+	EXPECT_EQ(2, fdinfo_number(self->reader, "lastline-missed:"));
+	EXPECT_EQ(0, fdinfo_number(self->reader, "lastline-unfinished:"));
+	EXPECT_EQ(0, fdinfo_number(self->writer, "lastline-taken:"));
+	EXPECT_EQ(2, fdinfo_number(self->writer, "lastline-unfinished:"));
+}
+
+TEST_F(channel, splice_moves_line_to_pipe)
+{
+	char buf[16];
+	int ends[2];
+
+	ASSERT_EQ(0, pipe(ends));
+	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_ERRNO(EINVAL, tee(self->reader, ends[1], 4096, 0));
+	EXPECT_EQ(5, splice(self->reader, NULL, ends[1], NULL, 4096, 0));
+	EXPECT_EQ(5, read(ends[0], buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp("line\n", buf, 5));
+	EXPECT_ERRNO(EAGAIN, splice(self->reader, NULL, ends[1], NULL, 4096, 0));
+	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(2, splice(self->reader, NULL, ends[1], NULL, 2, 0));
+	EXPECT_LATEST("ne\n");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST_F(channel, sendfile_copies_line_to_file)
+{
+	char buf[16] = "";
+	FILE *file = tmpfile();
+	struct utsname kernel;
+
+	uname(&kernel);
+	if (atoi(kernel.release) < 6)
+		SKIP(return, "sendfile() from devices came with Linux 6.0");
+	ASSERT_NE(NULL, file);
+	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(5, sendfile(fileno(file), self->reader, NULL, 5));
+	EXPECT_EQ(5, pread(fileno(file), buf, sizeof(buf), 0));
+	EXPECT_STREQ("line\n", buf);
+	fclose(file);
 }
 
 TEST_HARNESS_MAIN

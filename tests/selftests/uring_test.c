@@ -5,53 +5,39 @@
 #include <dirent.h>
 #include <liburing.h>
 
-FIXTURE(uring)
-{
-	struct io_uring ring;
-	int reader;
-	int writer;
-};
+static struct io_uring ring;
 
-FIXTURE_SETUP(uring)
-{
-	int ret;
+/* If the driver ignored IOCB_NOWAIT, io_uring_submit() would sleep. */
+#define START_RING() do {								\
+	int error_;									\
+	char c_;									\
+											\
+	set_blocking(self->reader, true);						\
+	ASSERT_EQ(-1, read_nowait(self->reader, &c_, 1));				\
+	ASSERT_EQ(EAGAIN, errno);							\
+	error_ = -io_uring_queue_init(8, &ring, 0);					\
+	if (error_)									\
+		SKIP(return, "io_uring is not available: %s", strerror(error_));	\
+} while (0)
 
-	self->reader = open_channel(O_RDONLY);
-	if (self->reader < 0)
-		SKIP(return, "no %s here; load the module", dev_path());
-	self->writer = open_channel(O_WRONLY);
-	ASSERT_LE(0, self->writer);
-	ASSERT_EQ(0, lseek(self->reader, 0, SEEK_END));
-	ret = io_uring_queue_init(8, &self->ring, 0);
-	if (ret)
-		SKIP(return, "io_uring is not to be had: %s", strerror(-ret));
-}
-
-FIXTURE_TEARDOWN(uring)
-{
-	io_uring_queue_exit(&self->ring);
-	close(self->reader);
-	close(self->writer);
-}
-
-/* The result of the next completion, -ETIME if there is none. */
-static int next_result(struct io_uring *ring, int ms)
+/* The result of the next completion, or -ETIME. */
+static int next_result(int ms)
 {
 	struct __kernel_timespec patience = {
 		.tv_sec = ms / 1000,
 		.tv_nsec = ms % 1000 * 1000000,
 	};
 	struct io_uring_cqe *cqe;
-	int ret = io_uring_wait_cqe_timeout(ring, &cqe, &patience);
+	int ret = io_uring_wait_cqe_timeout(&ring, &cqe, &patience);
 
 	if (ret)
 		return ret;
 	ret = cqe->res;
-	io_uring_cqe_seen(ring, cqe);
+	io_uring_cqe_seen(&ring, cqe);
 	return ret;
 }
 
-/* Threads of this process; those that io_uring punts work to are among them. */
+/* Threads of this process, io_uring's workers included. */
 static int count_threads(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -63,61 +49,67 @@ static int count_threads(void)
 	return count;
 }
 
-TEST_F(uring, nothing_is_punted_to_worker_threads)
+#define SUBMIT_READ(buf, size) do {							\
+	io_uring_prep_read(io_uring_get_sqe(&ring), self->reader, buf, size, -1);	\
+	ASSERT_EQ(1, io_uring_submit(&ring));					\
+} while (0)
+
+TEST_F(channel, read_completes_when_line_is_published)
 {
 	char buf[64] = "";
 
-	io_uring_prep_write(io_uring_get_sqe(&self->ring), self->writer, "one\n", 4, -1);
-	io_uring_prep_read(io_uring_get_sqe(&self->ring), self->reader, buf, sizeof(buf), -1);
-	ASSERT_EQ(2, io_uring_submit(&self->ring));
-	EXPECT_EQ(4, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_EQ(4, next_result(&self->ring, PATIENCE_MS));
+	START_RING();
+	SUBMIT_READ(buf, sizeof(buf));
+	EXPECT_EQ(-ETIME, next_result(PAUSE_MS));
+	/* No worker thread sleeps for it. */
 	EXPECT_EQ(1, count_threads());
-
-	io_uring_prep_read(io_uring_get_sqe(&self->ring), self->reader, buf, sizeof(buf), -1);
-	io_uring_prep_poll_add(io_uring_get_sqe(&self->ring), self->reader, POLLIN);
-	ASSERT_EQ(2, io_uring_submit(&self->ring));
-	EXPECT_EQ(-ETIME, next_result(&self->ring, PAUSE_MS));
-	EXPECT_EQ(1, count_threads());
-	EXPECT_EQ(4, put(self->writer, "two\n"));
-	EXPECT_LT(0, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_LT(0, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_EQ(1, count_threads());
-}
-
-TEST_F(uring, a_read_completes_when_a_line_comes)
-{
-	char buf[64] = "";
-
-	io_uring_prep_read(io_uring_get_sqe(&self->ring), self->reader, buf, sizeof(buf), -1);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(-ETIME, next_result(&self->ring, PAUSE_MS));
 	EXPECT_EQ(5, put(self->writer, "line\n"));
-	EXPECT_EQ(5, next_result(&self->ring, PATIENCE_MS));
+	EXPECT_EQ(5, next_result(PATIENCE_MS));
 	EXPECT_STREQ("line\n", buf);
+	EXPECT_EQ(1, count_threads());
 }
 
-TEST_F(uring, a_read_with_rwf_nowait_is_eagain)
+TEST_F(channel, poll_completes_when_line_is_published)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+	START_RING();
+	io_uring_prep_poll_add(io_uring_get_sqe(&ring), self->reader, POLLIN);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(-ETIME, next_result(PAUSE_MS));
+	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(POLLIN, next_result(PATIENCE_MS) & POLLIN);
+	EXPECT_EQ(1, count_threads());
+}
+
+TEST_F(channel, read_with_rwf_nowait_is_eagain)
+{
+	struct io_uring_sqe *sqe;
 	char c;
 
+	START_RING();
+	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_read(sqe, self->reader, &c, 1, -1);
 	sqe->rw_flags = RWF_NOWAIT;
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(-EAGAIN, next_result(&self->ring, PATIENCE_MS));
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(-EAGAIN, next_result(PATIENCE_MS));
 }
 
-TEST_F(uring, a_short_read_leaves_a_remainder)
+/* The write publishes a line, and fsync publishes the partial line. */
+TEST_F(channel, write_and_fsync_publish_and_short_read_leaves_rest)
 {
 	char buf[64] = "";
 
-	EXPECT_EQ(5, put(self->writer, "line\n"));
-	io_uring_prep_read(io_uring_get_sqe(&self->ring), self->reader, buf, 2, -1);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(2, next_result(&self->ring, PATIENCE_MS));
+	START_RING();
+	io_uring_prep_write(io_uring_get_sqe(&ring), self->writer, "line\nhalf", 9, -1);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(9, next_result(PATIENCE_MS));
+	SUBMIT_READ(buf, 2);
+	EXPECT_EQ(2, next_result(PATIENCE_MS));
 	EXPECT_STREQ("li", buf);
 	EXPECT_STREQ("ne\n", get(self->reader));
+	io_uring_prep_fsync(io_uring_get_sqe(&ring), self->writer, 0);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(0, next_result(PATIENCE_MS));
+	EXPECT_STREQ("half\n", get(self->reader));
 }
 
 /* Newer than liburing of Debian 12. */
@@ -133,72 +125,45 @@ static bool supports(int opcode)
 	return supported;
 }
 
-TEST_F(uring, a_multishot_read_completes_with_each_line)
+TEST_F(channel, multishot_read_completes_with_each_line)
 {
 	static char buffers[4][64];
 	struct io_uring_sqe *sqe;
 
+	START_RING();
 	if (!supports(OP_READ_MULTISHOT))
 		SKIP(return, "this kernel has no IORING_OP_READ_MULTISHOT (it came with 6.7)");
 
-	io_uring_prep_provide_buffers(io_uring_get_sqe(&self->ring), buffers, 64, 4, 1, 0);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	ASSERT_EQ(0, next_result(&self->ring, PATIENCE_MS));
+	io_uring_prep_provide_buffers(io_uring_get_sqe(&ring), buffers, 64, 4, 1, 0);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	ASSERT_EQ(0, next_result(PATIENCE_MS));
 
-	sqe = io_uring_get_sqe(&self->ring);
+	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_rw(OP_READ_MULTISHOT, sqe, self->reader, NULL, 0, -1);
 	sqe->flags = IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 1;
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	ASSERT_EQ(1, io_uring_submit(&ring));
 	EXPECT_EQ(4, put(self->writer, "one\n"));
-	EXPECT_EQ(4, next_result(&self->ring, PATIENCE_MS));
+	EXPECT_EQ(4, next_result(PATIENCE_MS));
 	EXPECT_EQ(6, put(self->writer, "three\n"));
-	EXPECT_EQ(6, next_result(&self->ring, PATIENCE_MS));
+	EXPECT_EQ(6, next_result(PATIENCE_MS));
 	EXPECT_EQ(1, count_threads());
 }
 
-TEST_F(uring, vmsplice_and_splice_publish_and_take)
+TEST_F(channel, splice_publishes_from_pipe)
 {
 	struct iovec piece = { .iov_base = "spliced\n", .iov_len = 8 };
-	char buf[16] = "";
 	int ends[2];
 
+	START_RING();
 	ASSERT_EQ(0, pipe(ends));
 	EXPECT_EQ(8, vmsplice(ends[1], &piece, 1, 0));
-	io_uring_prep_splice(io_uring_get_sqe(&self->ring), ends[0], -1, self->writer, -1, 8, 0);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(8, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_EQ(8, splice(self->reader, NULL, ends[1], NULL, 64, 0));
-	EXPECT_EQ(8, read(ends[0], buf, sizeof(buf)));
-	EXPECT_STREQ("spliced\n", buf);
+	io_uring_prep_splice(io_uring_get_sqe(&ring), ends[0], -1, self->writer, -1, 8, 0);
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(8, next_result(PATIENCE_MS));
+	EXPECT_STREQ("spliced\n", get(self->reader));
 	close(ends[0]);
 	close(ends[1]);
-}
-
-TEST_F(uring, a_write_publishes)
-{
-	io_uring_prep_write(io_uring_get_sqe(&self->ring), self->writer, "line\n", 5, -1);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(5, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_STREQ("line\n", get(self->reader));
-}
-
-TEST_F(uring, a_poll_completes_when_a_line_comes)
-{
-	io_uring_prep_poll_add(io_uring_get_sqe(&self->ring), self->reader, POLLIN);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(-ETIME, next_result(&self->ring, PAUSE_MS));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(POLLIN, next_result(&self->ring, PATIENCE_MS) & POLLIN);
-}
-
-TEST_F(uring, fsync_publishes_the_unfinished_line)
-{
-	EXPECT_EQ(4, put(self->writer, "half"));
-	io_uring_prep_fsync(io_uring_get_sqe(&self->ring), self->writer, 0);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	EXPECT_EQ(0, next_result(&self->ring, PATIENCE_MS));
-	EXPECT_STREQ("half\n", get(self->reader));
 }
 
 TEST_HARNESS_MAIN

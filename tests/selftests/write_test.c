@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* write(2), fsync(2) and close(2) */
+/* write(2) in line mode, fsync(2), close(2), splice(2) and sendfile(2) to a channel */
+#include <sys/sendfile.h>
+
 #include "lastline_test.h"
 
-TEST_F(channel, a_write_needs_no_reader)
+TEST_F(channel, write_succeeds_without_reader)
 {
 	int i;
 
@@ -14,24 +16,15 @@ TEST_F(channel, a_write_needs_no_reader)
 	EXPECT_LATEST("line\n");
 }
 
-TEST_F(channel, an_equal_line_is_published_like_any_other)
-{
-	EXPECT_EQ(5, put(self->writer, "same\n"));
-	EXPECT_LATEST("same\n");
-	EXPECT_EQ(5, put(self->writer, "same\n"));
-	EXPECT_EQ(2, PUBLISHED());
-	EXPECT_LATEST("same\n");
-}
-
-TEST_F(channel, of_many_lines_in_a_write_the_last_is_published_once)
+TEST_F(channel, write_of_several_lines_publishes_last_one_once)
 {
 	EXPECT_EQ(15, put(self->writer, "one\ntwo\nthree!\n"));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("three!\n");
 }
 
-/* Bytes are searched in blocks, words and one by one, depending on where they are. */
-TEST_F(channel, the_last_line_is_found_wherever_the_one_before_it_ends)
+/* The driver searches blocks, words and bytes, depending on the offset. */
+TEST_F(channel, write_finds_last_line_at_each_offset)
 {
 	char data[64];
 	unsigned int len, end;
@@ -49,393 +42,7 @@ TEST_F(channel, the_last_line_is_found_wherever_the_one_before_it_ends)
 	}
 }
 
-TEST_F(channel, bytes_after_the_last_newline_stay_with_the_open_file)
-{
-	EXPECT_EQ(9, put(self->writer, "line\nrest"));
-	EXPECT_LATEST("line\n");
-	EXPECT_EQ(5, put(self->writer, " and "));
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_EQ(9, put(self->writer, "more\nagai"));
-	EXPECT_LATEST("rest and more\n");
-	EXPECT_EQ(2, put(self->writer, "n\n"));
-	EXPECT_LATEST("again\n");
-	EXPECT_EQ(3, PUBLISHED());
-}
-
-TEST_F(channel, an_unfinished_line_before_several_lines_is_overwritten_with_them)
-{
-	EXPECT_EQ(4, put(self->writer, "lost"));
-	EXPECT_EQ(10, put(self->writer, " line\nnew\n"));
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_LATEST("new\n");
-	EXPECT_EQ(5, put(self->writer, "next\n"));
-	EXPECT_LATEST("next\n");
-}
-
-TEST_F(channel, two_writers_never_mix_inside_a_line)
-{
-	int other = open_channel(O_WRONLY);
-
-	EXPECT_EQ(4, put(self->writer, "left"));
-	EXPECT_EQ(5, put(other, "right"));
-	EXPECT_EQ(5, put(self->writer, " one\n"));
-	EXPECT_LATEST("left one\n");
-	EXPECT_EQ(5, put(other, " two\n"));
-	EXPECT_LATEST("right two\n");
-	close(other);
-}
-
-TEST_F(channel, descriptors_of_one_open_file_share_its_unfinished_line)
-{
-	int copy = dup(self->writer);
-
-	EXPECT_EQ(3, put(self->writer, "one"));
-	EXPECT_EQ(4, put(copy, "two\n"));
-	EXPECT_LATEST("onetwo\n");
-	close(copy);
-}
-
-TEST_F(channel, fsync_publishes_the_unfinished_line)
-{
-	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(0, fsync(self->writer));
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_LATEST("half\n");
-	EXPECT_EQ(4, put(self->writer, "new\n"));
-	EXPECT_LATEST("new\n");
-}
-
-TEST_F(channel, fsync_without_an_unfinished_line_publishes_nothing)
-{
-	EXPECT_EQ(0, fsync(self->writer));
-	EXPECT_EQ(0, fdatasync(self->writer));
-	EXPECT_EQ(0, fsync(self->reader));
-	EXPECT_UNTOUCHED();
-}
-
-TEST_F(channel, the_last_close_publishes_the_unfinished_line)
-{
-	int copy = dup(self->writer);
-
-	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_EQ(0, close(self->writer));
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(0, close(copy));
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_LATEST("half\n");
-	self->writer = -1;
-}
-
-/* How a writer with an unfinished line ends, and whether that publishes it. */
-FIXTURE(ending)
-{
-	int reader;
-};
-
-FIXTURE_VARIANT(ending)
-{
-	int signal;
-	bool sibling;
-	const char *latest;
-};
-
-FIXTURE_VARIANT_ADD(ending, exit_publishes)
-{
-	.latest = "half\n",
-};
-
-FIXTURE_VARIANT_ADD(ending, exit_with_a_sleeping_thread_publishes)
-{
-	.sibling = true,
-	.latest = "half\n",
-};
-
-FIXTURE_VARIANT_ADD(ending, sigkill_publishes_nothing)
-{
-	.signal = SIGKILL,
-	.latest = "",
-};
-
-FIXTURE_VARIANT_ADD(ending, sigterm_publishes_nothing)
-{
-	.signal = SIGTERM,
-	.latest = "",
-};
-
-FIXTURE_VARIANT_ADD(ending, sigkill_with_a_sleeping_thread_publishes_nothing)
-{
-	.signal = SIGKILL,
-	.sibling = true,
-	.latest = "",
-};
-
-FIXTURE_SETUP(ending)
-{
-	self->reader = open_channel(O_RDONLY | O_NONBLOCK);
-	if (self->reader < 0)
-		SKIP(return, "no %s here; load the module", dev_path());
-	ASSERT_EQ(0, lseek(self->reader, 0, SEEK_END));
-}
-
-FIXTURE_TEARDOWN(ending)
-{
-	close(self->reader);
-}
-
-static void *sleep_for_good(void *unused)
-{
-	for (;;)
-		pause();
-	return unused;
-}
-
-TEST_F(ending, of_a_writer_with_an_unfinished_line)
-{
-	pthread_t thread;
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		int fd = open_channel(O_WRONLY);
-
-		if (variant->sibling &&
-		    pthread_create(&thread, NULL, sleep_for_good, NULL))
-			_exit(1);
-		if (put(fd, "half") != 4)
-			_exit(1);
-		pause_ms(PAUSE_MS);
-		if (variant->signal)
-			kill(getpid(), variant->signal);
-		_exit(0);
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(variant->signal, WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	pause_ms(PAUSE_MS);
-	EXPECT_STREQ(variant->latest, get(self->reader));
-}
-
-/* A child that writes to a descriptor it inherited, and is killed or exits. */
-static void child_writes(int fd, const char *text, int signal)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		if (put(fd, text) != (ssize_t)strlen(text))
-			_exit(1);
-		if (signal)
-			kill(getpid(), signal);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-}
-
-TEST_F(channel, what_a_killed_writer_left_is_not_joined_by_the_next_one)
-{
-	child_writes(self->writer, "half", SIGKILL);
-	EXPECT_EQ(6, put(self->writer, "whole\n"));
-	EXPECT_LATEST("whole\n");
-}
-
-TEST_F(channel, what_a_killed_writer_left_is_not_published_by_the_last_close)
-{
-	child_writes(self->writer, "half", SIGKILL);
-	EXPECT_EQ(0, close(self->writer));
-	EXPECT_UNTOUCHED();
-	self->writer = -1;
-}
-
-TEST_F(channel, what_a_writer_left_that_exited_is_joined_by_the_next_one)
-{
-	child_writes(self->writer, "half", 0);
-	EXPECT_EQ(5, put(self->writer, " way\n"));
-	EXPECT_LATEST("half way\n");
-}
-
-TEST_F(channel, a_killed_heir_of_the_descriptor_takes_nothing_along)
-{
-	EXPECT_EQ(4, put(self->writer, "half"));
-	child_writes(self->writer, "", SIGKILL);
-	EXPECT_EQ(0, close(self->writer));
-	EXPECT_LATEST("half\n");
-	self->writer = -1;
-}
-
-TEST_F(channel, only_the_tail_of_a_large_write_is_looked_at)
-{
-	size_t size = 64 << 20;
-	size_t tail = 2 * self->line_max + 1;
-	size_t page = sysconf(_SC_PAGESIZE);
-	size_t there = (tail + page - 1) / page * page;
-	char *buf;
-
-	if (size < 2 * there)
-		SKIP(return, "line_max is too large for this test");
-	buf = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	ASSERT_NE(MAP_FAILED, buf);
-	ASSERT_EQ(0, mprotect(buf + size - there, there, PROT_READ | PROT_WRITE));
-	memset(buf + size - there, 'x', there);
-	buf[size - 6] = '\n';
-	memcpy(buf + size - 5, "tail\n", 5);
-	EXPECT_EQ(size, write(self->writer, buf, size));
-	EXPECT_LATEST("tail\n");
-	/* The same with something unfinished behind it. */
-	buf[size - 1] = '+';
-	buf[size - 2] = '\n';
-	EXPECT_EQ(size, write(self->writer, buf, size));
-	EXPECT_LATEST("tai\n");
-	EXPECT_EQ(2, put(self->writer, "!\n"));
-	EXPECT_LATEST("+!\n");
-	munmap(buf, size);
-}
-
-TEST_F(channel, a_large_write_full_of_lines_publishes_the_last_one)
-{
-	size_t size = 1 << 20;
-	char *buf = malloc(size);
-	size_t i;
-
-	ASSERT_NE(NULL, buf);
-	for (i = 0; i + 8 <= size; i += 8)
-		snprintf(buf + i, 8, "%06zu", i / 8 % 1000000);
-	for (i = 7; i < size; i += 8) {
-		buf[i - 1] = '0';
-		buf[i] = '\n';
-	}
-	memcpy(buf + size - 8, "the end\n", 8);
-	EXPECT_EQ(size, write(self->writer, buf, size));
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_LATEST("the end\n");
-	free(buf);
-}
-
-TEST_F(channel, a_longest_line_fits_and_one_byte_more_is_emsgsize)
-{
-	char *buf = malloc(self->line_max + 2);
-
-	ASSERT_NE(NULL, buf);
-	memset(buf, 'x', self->line_max + 2);
-	buf[self->line_max - 1] = '\n';
-	EXPECT_EQ(self->line_max, write(self->writer, buf, self->line_max));
-	EXPECT_EQ(0, strncmp(buf, get(self->reader), self->line_max));
-	EXPECT_EQ(1, PUBLISHED());
-
-	buf[self->line_max - 1] = 'x';
-	buf[self->line_max] = '\n';
-	EXPECT_EQ(-1, write(self->writer, buf, self->line_max + 1));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_EQ(1, PUBLISHED());
-
-	/* It does fit behind another newline. */
-	buf[0] = '\n';
-	EXPECT_EQ(self->line_max + 1, write(self->writer, buf, self->line_max + 1));
-	EXPECT_EQ(2, PUBLISHED());
-	EXPECT_EQ(0, strncmp(buf + 1, get(self->reader), self->line_max));
-	free(buf);
-}
-
-TEST_F(channel, a_longest_unfinished_line_fits_and_one_byte_more_is_emsgsize)
-{
-	char *buf = malloc(self->line_max + 1);
-
-	ASSERT_NE(NULL, buf);
-	memset(buf, 'x', self->line_max + 1);
-	EXPECT_EQ(-1, write(self->writer, buf, self->line_max + 1));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_EQ(self->line_max, write(self->writer, buf, self->line_max));
-	EXPECT_EQ(-1, write(self->writer, buf, 1));
-	EXPECT_EQ(EMSGSIZE, errno);
-	/* There is no room for its newline, however it comes. */
-	EXPECT_EQ(-1, put(self->writer, "\n"));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_EQ(-1, fsync(self->writer));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_UNTOUCHED();
-	/* A line behind it overwrites it, as it overwrites any other. */
-	EXPECT_EQ(5, put(self->writer, "\nnew\n"));
-	EXPECT_LATEST("new\n");
-	free(buf);
-}
-
-TEST_F(channel, an_overlong_line_changes_nothing)
-{
-	char *buf = malloc(self->line_max);
-
-	ASSERT_NE(NULL, buf);
-	memset(buf, 'x', self->line_max);
-	buf[self->line_max - 1] = '\n';
-	EXPECT_EQ(4, put(self->writer, "old\n"));
-	EXPECT_LATEST("old\n");
-	EXPECT_EQ(2, put(self->writer, "ha"));
-	/* Too long only because of the two bytes before it. */
-	EXPECT_EQ(-1, write(self->writer, buf, self->line_max));
-	EXPECT_EQ(EMSGSIZE, errno);
-	/* Too long an unfinished line behind a line that would do. */
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
-	EXPECT_LATEST("old\n");
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
-	EXPECT_LATEST("half\n");
-	free(buf);
-}
-
-TEST_F(channel, an_overlong_unfinished_line_takes_the_line_before_it_along)
-{
-	char *buf = malloc(self->line_max + 3);
-
-	ASSERT_NE(NULL, buf);
-	memset(buf, 'x', self->line_max + 3);
-	buf[1] = '\n';
-	EXPECT_EQ(-1, write(self->writer, buf, self->line_max + 3));
-	EXPECT_EQ(EMSGSIZE, errno);
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(self->line_max + 2, write(self->writer, buf, self->line_max + 2));
-	EXPECT_LATEST("x\n");
-	free(buf);
-}
-
-TEST_F(channel, a_bad_address_is_efault_and_changes_nothing)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	char *buf = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	ASSERT_NE(MAP_FAILED, buf);
-	ASSERT_EQ(0, munmap(buf + page, page));
-	memset(buf, 'x', page);
-
-	EXPECT_EQ(4, put(self->writer, "old\n"));
-	EXPECT_LATEST("old\n");
-	EXPECT_EQ(2, put(self->writer, "ha"));
-	EXPECT_EQ(-1, write(self->writer, bad_address(), 5));
-	EXPECT_EQ(EFAULT, errno);
-	/* The first half of it is there. */
-	EXPECT_EQ(-1, write(self->writer, buf + page - 2, 4));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, write(self->writer, (void *)-4096L, 5));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
-	EXPECT_LATEST("old\n");
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
-	EXPECT_LATEST("half\n");
-	munmap(buf, page);
-}
-
-TEST_F(channel, a_write_of_nothing_has_no_effect)
-{
-	EXPECT_EQ(0, write(self->writer, "x", 0));
-	EXPECT_EQ(0, write(self->writer, bad_address(), 0));
-	EXPECT_EQ(2, put(self->writer, "ha"));
-	EXPECT_EQ(0, write(self->writer, "x", 0));
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
-	EXPECT_LATEST("half\n");
-}
-
-TEST_F(channel, bytes_are_bytes)
+TEST_F(channel, write_publishes_any_bytes)
 {
 	char line[33], got[64];
 	int i, j;
@@ -448,13 +55,270 @@ TEST_F(channel, bytes_are_bytes)
 		EXPECT_EQ(33, read(self->reader, got, sizeof(got)));
 		EXPECT_EQ(0, memcmp(line, got, 33));
 	}
-
-	EXPECT_EQ(1, write(self->writer, "\n", 1));
+	EXPECT_EQ(1, put(self->writer, "\n"));
 	EXPECT_LATEST("\n");
-	EXPECT_EQ(2, write(self->writer, "\0\n", 2));
-	EXPECT_EQ(2, read(self->reader, got, sizeof(got)));
-	EXPECT_EQ(0, memcmp("\0\n", got, 2));
-	EXPECT_EQ(10, PUBLISHED());
+	EXPECT_EQ(9, PUBLISHED());
+}
+
+TEST_F(channel, partial_line_stays_with_open_file)
+{
+	int other = open_channel(O_WRONLY), copy = dup(self->writer);
+
+	EXPECT_EQ(9, put(self->writer, "line\nrest"));
+	EXPECT_LATEST("line\n");
+	EXPECT_EQ(5, put(other, "right"));
+	EXPECT_EQ(5, put(copy, " and "));
+	EXPECT_EQ(1, PUBLISHED());
+	EXPECT_EQ(9, put(self->writer, "more\nagai"));
+	EXPECT_LATEST("rest and more\n");
+	EXPECT_EQ(5, put(other, " one\n"));
+	EXPECT_LATEST("right one\n");
+	EXPECT_EQ(2, put(copy, "n\n"));
+	EXPECT_LATEST("again\n");
+	EXPECT_EQ(4, PUBLISHED());
+	/* Several lines overwrite it. */
+	EXPECT_EQ(4, put(self->writer, "lost"));
+	EXPECT_EQ(10, put(self->writer, " line\nnew\n"));
+	EXPECT_EQ(5, PUBLISHED());
+	EXPECT_LATEST("new\n");
+	close(other);
+	close(copy);
+}
+
+TEST_F(channel, fsync_publishes_partial_line)
+{
+	EXPECT_EQ(0, fsync(self->writer));
+	EXPECT_EQ(0, fdatasync(self->writer));
+	EXPECT_EQ(0, fsync(self->reader));
+	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(0, fsync(self->writer));
+	EXPECT_EQ(1, PUBLISHED());
+	EXPECT_LATEST("half\n");
+	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_LATEST("new\n");
+}
+
+TEST_F(channel, last_close_publishes_partial_line)
+{
+	int copy = dup(self->writer);
+
+	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(0, close(self->writer));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(0, close(copy));
+	EXPECT_EQ(1, PUBLISHED());
+	EXPECT_LATEST("half\n");
+	self->writer = -1;
+}
+
+static ssize_t call_pause(struct call *call)
+{
+	return pause();
+}
+
+/* Never returns. @fd is -1 for a file of its own. */
+static void write_and_end(int fd, const char *text, int signal, bool has_sibling)
+{
+	struct call sibling = { .function = call_pause };
+
+	if (fd < 0)
+		fd = open_channel(O_WRONLY);
+	if (has_sibling && !(start_call(&sibling) && await_asleep(&sibling)))
+		_exit(1);
+	if (put(fd, text) != (ssize_t)strlen(text))
+		_exit(1);
+	if (signal)
+		kill(getpid(), signal);
+	_exit(0);
+}
+
+/* Returns the signal, or 0, that ended a child that has written @text; else -1. */
+static int child_writes(int fd, const char *text, int signal, bool has_sibling)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		write_and_end(fd, text, signal, has_sibling);
+	if (waitpid(pid, &status, 0) != pid || (WIFEXITED(status) && WEXITSTATUS(status)))
+		return -1;
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+TEST_F(channel, exit_publishes_partial_line_and_fatal_signal_drops_it)
+{
+	static const struct {
+		int signal;
+		bool has_sibling;
+		const char *latest;
+	} cases[] = {
+		{ 0, false, "half\n" },
+		{ 0, true, "half\n" },
+		{ SIGTERM, false, "" },
+		{ SIGKILL, false, "" },
+		{ SIGKILL, true, "" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		EXPECT_EQ(cases[i].signal,
+			  child_writes(-1, "half", cases[i].signal, cases[i].has_sibling));
+		EXPECT_STREQ(cases[i].latest, get(self->reader)) {
+			TH_LOG("signal %d, sibling %d", cases[i].signal, cases[i].has_sibling);
+		}
+	}
+}
+
+TEST_F(channel, killed_writer_leaves_nothing_in_shared_open_file)
+{
+	EXPECT_EQ(SIGKILL, child_writes(self->writer, "half", SIGKILL, false));
+	EXPECT_EQ(6, put(self->writer, "whole\n"));
+	EXPECT_LATEST("whole\n");
+	EXPECT_EQ(SIGKILL, child_writes(self->writer, "half", SIGKILL, false));
+	EXPECT_EQ(0, close(self->writer));
+	EXPECT_EQ(1, PUBLISHED());
+	self->writer = -1;
+}
+
+TEST_F(channel, exited_writer_leaves_partial_line_in_shared_open_file)
+{
+	EXPECT_EQ(0, child_writes(self->writer, "half", 0, false));
+	EXPECT_EQ(5, put(self->writer, " way\n"));
+	EXPECT_LATEST("half way\n");
+}
+
+TEST_F(channel, killed_process_drops_no_partial_line_of_another)
+{
+	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(SIGKILL, child_writes(self->writer, "", SIGKILL, false));
+	EXPECT_EQ(0, close(self->writer));
+	EXPECT_LATEST("half\n");
+	self->writer = -1;
+}
+
+TEST_F(channel, write_reads_only_tail_of_large_buffer)
+{
+	size_t size = 64 << 20;
+	size_t tail = 2 * self->line_max + 1;
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t mapped = (tail + page - 1) / page * page;
+	char *buf;
+
+	if (size < 2 * mapped)
+		SKIP(return, "line_max is too large for this test");
+	buf = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, buf);
+	ASSERT_EQ(0, mprotect(buf + size - mapped, mapped, PROT_READ | PROT_WRITE));
+	memset(buf + size - mapped, 'x', mapped);
+	buf[size - 6] = '\n';
+	memcpy(buf + size - 5, "tail\n", 5);
+	EXPECT_EQ(size, write(self->writer, buf, size));
+	EXPECT_LATEST("tail\n");
+	EXPECT_EQ(1, PUBLISHED());
+	/* The same with a partial line. */
+	buf[size - 1] = '+';
+	buf[size - 2] = '\n';
+	EXPECT_EQ(size, write(self->writer, buf, size));
+	EXPECT_LATEST("tai\n");
+	EXPECT_EQ(2, put(self->writer, "!\n"));
+	EXPECT_LATEST("+!\n");
+	munmap(buf, size);
+}
+
+TEST_F(channel, longest_line_fits_and_longer_one_is_emsgsize)
+{
+	char *buf = self->buf;
+	unsigned int max = self->line_max;
+
+	buf[max - 1] = '\n';
+	EXPECT_EQ(max, write(self->writer, buf, max));
+	EXPECT_EQ(0, strncmp(buf, get(self->reader), max));
+	EXPECT_EQ(1, PUBLISHED());
+
+	buf[max - 1] = 'x';
+	buf[max] = '\n';
+	EXPECT_ERRNO(EMSGSIZE, write(self->writer, buf, max + 1));
+	EXPECT_EQ(1, PUBLISHED());
+
+	/* It fits after another newline. */
+	buf[0] = '\n';
+	EXPECT_EQ(max + 1, write(self->writer, buf, max + 1));
+	EXPECT_EQ(2, PUBLISHED());
+	EXPECT_EQ(0, strncmp(buf + 1, get(self->reader), max));
+}
+
+TEST_F(channel, longest_partial_line_fits_and_longer_one_is_emsgsize)
+{
+	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max + 1));
+	EXPECT_EQ(self->line_max, write(self->writer, self->buf, self->line_max));
+	EXPECT_ERRNO(EMSGSIZE, put(self->writer, "x"));
+	/* There is no room for its newline. */
+	EXPECT_ERRNO(EMSGSIZE, put(self->writer, "\n"));
+	EXPECT_ERRNO(EMSGSIZE, fsync(self->writer));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(5, put(self->writer, "\nnew\n"));
+	EXPECT_LATEST("new\n");
+}
+
+TEST_F(channel, overlong_line_changes_nothing)
+{
+	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_LATEST("old\n");
+	EXPECT_EQ(2, put(self->writer, "ha"));
+	/* Too long only because of the partial line. */
+	self->buf[self->line_max - 1] = '\n';
+	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max));
+	EXPECT_EQ(1, PUBLISHED());
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_LATEST("old\n");
+	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_LATEST("half\n");
+}
+
+TEST_F(channel, overlong_partial_line_rejects_line_before_it)
+{
+	self->buf[1] = '\n';
+	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max + 3));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(self->line_max + 2, write(self->writer, self->buf, self->line_max + 2));
+	EXPECT_LATEST("x\n");
+}
+
+TEST_F(channel, write_from_bad_address_is_efault_and_changes_nothing)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *buf = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, buf);
+	ASSERT_EQ(0, munmap(buf + page, page));
+	memset(buf, 'x', page);
+
+	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_LATEST("old\n");
+	EXPECT_EQ(2, put(self->writer, "ha"));
+	EXPECT_ERRNO(EFAULT, write(self->writer, bad_address(), 5));
+	EXPECT_ERRNO(EFAULT, write(self->writer, (void *)-4096L, 5));
+	/* Only its second half is missing. */
+	EXPECT_ERRNO(EFAULT, write(self->writer, buf + page - 2, 4));
+	EXPECT_EQ(1, PUBLISHED());
+	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
+	EXPECT_LATEST("old\n");
+	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_LATEST("half\n");
+	munmap(buf, page);
+}
+
+TEST_F(channel, write_of_zero_bytes_has_no_effect)
+{
+	EXPECT_EQ(0, write(self->writer, "x", 0));
+	EXPECT_EQ(0, write(self->writer, bad_address(), 0));
+	EXPECT_EQ(2, put(self->writer, "ha"));
+	EXPECT_EQ(0, write(self->writer, "x", 0));
+	EXPECT_UNTOUCHED();
+	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_LATEST("half\n");
 }
 
 TEST_F(channel, writev_is_one_write)
@@ -466,37 +330,51 @@ TEST_F(channel, writev_is_one_write)
 		{ .iov_base = "wo\nth", .iov_len = 5 },
 	};
 
-	EXPECT_EQ(10, writev(self->writer, pieces, 4));
+	EXPECT_EQ(10, pwritev2(self->writer, pieces, 4, -1, RWF_NOWAIT));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("two\n");
 	EXPECT_EQ(4, put(self->writer, "ree\n"));
 	EXPECT_LATEST("three\n");
 	pieces[1] = (struct iovec){ .iov_base = NULL, .iov_len = 1 };
-	EXPECT_EQ(-1, writev(self->writer, pieces, 4));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_ERRNO(EFAULT, writev(self->writer, pieces, 4));
 	EXPECT_EQ(2, PUBLISHED());
 }
 
-TEST_F(channel, a_write_with_rwf_nowait_does_not_differ)
+TEST_F(channel, write_fails_on_wrong_file_and_at_position)
 {
-	struct iovec piece = { .iov_base = "now\n", .iov_len = 4 };
-
-	EXPECT_EQ(4, pwritev2(self->writer, &piece, 1, -1, RWF_NOWAIT));
-	EXPECT_LATEST("now\n");
-}
-
-TEST_F(channel, pwrite_is_espipe)
-{
-	EXPECT_EQ(-1, pwrite(self->writer, "x\n", 2, 0));
-	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_ERRNO(ESPIPE, pwrite(self->writer, "x\n", 2, 0));
+	EXPECT_ERRNO(EBADF, put(self->reader, "x\n"));
 	EXPECT_UNTOUCHED();
 }
 
-TEST_F(channel, write_is_ebadf_on_a_file_opened_for_reading)
+TEST_F(channel, splice_publishes_contents_of_pipe)
 {
-	EXPECT_EQ(-1, put(self->reader, "x\n"));
-	EXPECT_EQ(EBADF, errno);
-	EXPECT_UNTOUCHED();
+	int ends[2];
+
+	ASSERT_EQ(0, pipe(ends));
+	EXPECT_EQ(12, put(ends[1], "one\ntwo\nhalf"));
+	EXPECT_EQ(12, splice(ends[0], NULL, self->writer, NULL, 4096, 0));
+	EXPECT_LATEST("two\n");
+	EXPECT_EQ(1, put(ends[1], "\n"));
+	EXPECT_EQ(1, splice(ends[0], NULL, self->writer, NULL, 4096, 0));
+	EXPECT_LATEST("half\n");
+	EXPECT_EQ(2, put(ends[1], "x\n"));
+	EXPECT_ERRNO(EINVAL, tee(ends[0], self->writer, 4096, 0));
+	EXPECT_EQ(2, PUBLISHED());
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST_F(channel, sendfile_publishes_contents_of_file)
+{
+	FILE *file = tmpfile();
+
+	ASSERT_NE(NULL, file);
+	EXPECT_EQ(5, pwrite(fileno(file), "line\n", 5, 0));
+	EXPECT_EQ(5, sendfile(self->writer, fileno(file), NULL, 5));
+	EXPECT_LATEST("line\n");
+	EXPECT_EQ(1, PUBLISHED());
+	fclose(file);
 }
 
 TEST_HARNESS_MAIN
