@@ -97,21 +97,6 @@ TEST_F(channel, concurrent_reads_of_one_open_file_return_different_lines)
 	drop_page(&slow);
 }
 
-TEST_F(channel, partial_line_comes_from_missing_page)
-{
-	struct slow_page slow;
-	struct call call;
-
-	EXPECT_EQ(3, put(self->writer, "the"));
-	START_SLOW(call_write, self->writer, 4);
-	EXPECT_UNTOUCHED();
-	FINISH_SLOW(" end");
-	EXPECT_EQ(4, call.ret);
-	EXPECT_EQ(1, put(self->writer, "\n"));
-	EXPECT_LATEST("the end\n");
-	drop_page(&slow);
-}
-
 #define LONGEST		(256 << 10)
 #define ROUNDS		200
 

@@ -163,25 +163,6 @@ TEST_F(channel, short_reads_return_rest_of_overwritten_line_first)
 	EXPECT_LATEST("newer\n");
 }
 
-TEST_F(channel, readv_scatters_one_line)
-{
-	char a[3], b[4], c[10] = "";
-	struct iovec pieces[] = {
-		{ .iov_base = a, .iov_len = 3 },
-		{ .iov_base = b, .iov_len = 4 },
-		{ .iov_base = c, .iov_len = 10 },
-	};
-
-	EXPECT_EQ(9, put(self->writer, "abcdefgh\n"));
-	EXPECT_EQ(9, readv(self->reader, pieces, 3));
-	EXPECT_EQ(0, memcmp("abc", a, 3));
-	EXPECT_EQ(0, memcmp("defg", b, 4));
-	EXPECT_STREQ("h\n", c);
-	EXPECT_EQ(9, put(self->writer, "abcdefgh\n"));
-	EXPECT_EQ(7, readv(self->reader, pieces, 2));
-	EXPECT_LATEST("h\n");
-}
-
 TEST_F(channel, read_to_bad_address_consumes_nothing)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -226,26 +207,6 @@ TEST_F(channel, read_fails_on_wrong_file_and_at_position)
 	EXPECT_ERRNO(ESPIPE, pread(self->reader, &c, 1, 0));
 	EXPECT_ERRNO(EBADF, read(self->writer, &c, 1));
 	EXPECT_LATEST("x\n");
-}
-
-TEST_F(channel, threads_that_share_an_open_file_each_get_a_whole_line)
-{
-	struct call first, second;
-	const char *one, *two;
-
-	set_blocking(self->reader, true);
-	START_READ(&first, self->reader, 1);
-	START_READ(&second, self->reader, 2);
-	EXPECT_EQ(4, put(self->writer, "one\n"));
-	/* One takes the line, the other sleeps again. */
-	ASSERT_TRUE(await_sleepers(self->writer, 1));
-	pause_ms(PAUSE_MS);
-	EXPECT_EQ(1, info_of(self->writer).sleepers);
-	EXPECT_EQ(4, put(self->writer, "two\n"));
-	one = line_of(&first);
-	two = line_of(&second);
-	EXPECT_STREQ("one\n", one[0] == 'o' ? one : two);
-	EXPECT_STREQ("two\n", one[0] == 'o' ? two : one);
 }
 
 static atomic_uint bytes_read;
@@ -510,15 +471,13 @@ TEST_F(channel, fdinfo_reports_last_line_missed_lines_and_partial_line)
 
 TEST_F(channel, splice_moves_line_to_pipe)
 {
-	char buf[16];
 	int ends[2];
 
 	ASSERT_EQ(0, pipe(ends));
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_ERRNO(EINVAL, tee(self->reader, ends[1], 4096, 0));
 	EXPECT_EQ(5, splice(self->reader, NULL, ends[1], NULL, 4096, 0));
-	EXPECT_EQ(5, read(ends[0], buf, sizeof(buf)));
-	EXPECT_EQ(0, memcmp("line\n", buf, 5));
+	EXPECT_STREQ("line\n", get(ends[0]));
 	EXPECT_ERRNO(EAGAIN, splice(self->reader, NULL, ends[1], NULL, 4096, 0));
 	EXPECT_EQ(5, put(self->writer, "line\n"));
 	EXPECT_EQ(2, splice(self->reader, NULL, ends[1], NULL, 2, 0));

@@ -51,7 +51,7 @@ static int count_threads(void)
 
 #define SUBMIT_READ(buf, size) do {							\
 	io_uring_prep_read(io_uring_get_sqe(&ring), self->reader, buf, size, -1);	\
-	ASSERT_EQ(1, io_uring_submit(&ring));					\
+	ASSERT_EQ(1, io_uring_submit(&ring));						\
 } while (0)
 
 TEST_F(channel, read_completes_when_line_is_published)
@@ -148,22 +148,6 @@ TEST_F(channel, multishot_read_completes_with_each_line)
 	EXPECT_EQ(6, put(self->writer, "three\n"));
 	EXPECT_EQ(6, next_result(PATIENCE_MS));
 	EXPECT_EQ(1, count_threads());
-}
-
-TEST_F(channel, splice_publishes_from_pipe)
-{
-	struct iovec piece = { .iov_base = "spliced\n", .iov_len = 8 };
-	int ends[2];
-
-	START_RING();
-	ASSERT_EQ(0, pipe(ends));
-	EXPECT_EQ(8, vmsplice(ends[1], &piece, 1, 0));
-	io_uring_prep_splice(io_uring_get_sqe(&ring), ends[0], -1, self->writer, -1, 8, 0);
-	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(8, next_result(PATIENCE_MS));
-	EXPECT_STREQ("spliced\n", get(self->reader));
-	close(ends[0]);
-	close(ends[1]);
 }
 
 TEST_HARNESS_MAIN
