@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The time, in nanoseconds, as the ABI has it.
+ * The time in nanoseconds, as in the ABI.
  */
 #ifndef LASTLINE_CLOCK_H
 #define LASTLINE_CLOCK_H

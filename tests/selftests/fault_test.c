@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 
 #include "lastline_test.h"
-#include "slow_page.h"
+#include "uffd_page.h"
 
 /* Starts a call with a missing page as its buffer, and waits until it needs that page. */
 #define START_SLOW(what, file, size)						\

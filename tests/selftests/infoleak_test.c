@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <sys/msg.h>
 
-#include "knobs.h"
+#include "fault_inject.h"
 #include "lastline_test.h"
 
 #define LINE	"own line\n"

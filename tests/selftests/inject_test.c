@@ -9,7 +9,7 @@
  */
 #include <sys/epoll.h>
 
-#include "knobs.h"
+#include "fault_inject.h"
 #include "lastline_test.h"
 #include "module.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mmap(2): the mapped view */
-#include "knobs.h"
+#include "fault_inject.h"
 #include "lastline_test.h"
 
 FIXTURE(map)

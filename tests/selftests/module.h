@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loading and unloading the module under test: LASTLINE_KO, or /vm/lastline.ko where
- * the virtual machine has it.
+ * Loading and unloading the module under test: the file LASTLINE_KO, or /vm/lastline.ko,
+ * which the virtual machine has.
  */
 #ifndef LASTLINE_MODULE_H
 #define LASTLINE_MODULE_H
@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "knobs.h"
+#include "fault_inject.h"
 
 #define MODULE_PARAMETERS_SIZE	128
 
@@ -23,13 +23,13 @@ static inline int open_module(void)
 	return open(path ? path : "/vm/lastline.ko", O_RDONLY | O_CLOEXEC);
 }
 
-/* As "insmod"; @ko is what open_module() gave. */
+/* Like insmod(8); @ko comes from open_module(). */
 static inline int load(int ko, const char *parameters)
 {
 	return syscall(SYS_finit_module, ko, parameters, 0);
 }
 
-/* As "rmmod": fails with EAGAIN while anything is open. */
+/* Like rmmod(8): fails with EAGAIN while anything is open. */
 static inline int unload(void)
 {
 	return syscall(SYS_delete_module, "lastline", O_NONBLOCK);
@@ -44,7 +44,7 @@ static inline unsigned int module_parameter(const char *name, int base)
 	return strtoul(text, NULL, base);
 }
 
-/* What to load it with again, to have it as it is now. */
+/* The parameters that the module has now, to load it with again. */
 static inline void module_parameters(char parameters[MODULE_PARAMETERS_SIZE])
 {
 	snprintf(parameters, MODULE_PARAMETERS_SIZE, "devices=%u line_max=%u mode=%o",

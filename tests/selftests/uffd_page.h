@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A page of memory that stays away: whoever touches it sleeps in userfaultfd(2)
- * until bring_page().
+ * A page of memory that is missing: an access sleeps in userfaultfd(2) until bring_page().
  */
-#ifndef SLOW_PAGE_H
-#define SLOW_PAGE_H
+#ifndef UFFD_PAGE_H
+#define UFFD_PAGE_H
 
 #include <fcntl.h>
 #include <poll.h>
@@ -30,7 +29,7 @@ static inline bool prepare_page(struct slow_page *slow)
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	slow->size = sysconf(_SC_PAGESIZE);
-	/* Without O_NONBLOCK it cannot be polled. */
+	/* poll() needs O_NONBLOCK. */
 	slow->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (slow->uffd < 0)
 		return false;
@@ -42,7 +41,7 @@ static inline bool prepare_page(struct slow_page *slow)
 	       !ioctl(slow->uffd, UFFDIO_REGISTER, &reg);
 }
 
-/* Waits until somebody misses the page. */
+/* Waits until an access to the page sleeps. */
 static inline bool await_fault(struct slow_page *slow, int patience_ms)
 {
 	struct pollfd pfd = { .fd = slow->uffd, .events = POLLIN };
@@ -75,4 +74,4 @@ static inline void drop_page(struct slow_page *slow)
 	close(slow->uffd);
 }
 
-#endif /* SLOW_PAGE_H */
+#endif /* UFFD_PAGE_H */

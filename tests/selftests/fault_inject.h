@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel lets be read and set by files of a few bytes.
+ * Small files by which the kernel shows and takes settings, such as those of fault injection.
  */
-#ifndef LASTLINE_KNOBS_H
-#define LASTLINE_KNOBS_H
+#ifndef LASTLINE_FAULT_INJECT_H
+#define LASTLINE_FAULT_INJECT_H
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -32,9 +32,9 @@ static inline void knob_get(const char *path, char *value, size_t size)
 }
 
 /*
- * The kernel tells the console with a call trace who got no memory and whom it kills for
- * that, and there a test machine looks for call traces. Errors and worse come through;
- * of lockdep and of warnings it knows by other ways as well (tests/vm/init).
+ * When an allocation fails or the kernel kills a process for lack of memory, it prints a
+ * call trace, and the test machine looks for call traces on the console. Errors and worse
+ * are still printed. The machine has other ways to detect warnings (tests/vm/init).
  */
 static inline void quieten_console(bool quiet)
 {
@@ -48,9 +48,9 @@ static inline void quieten_console(bool quiet)
 		knob_get(from, old_from, sizeof(old_from));
 	} else {
 		/*
-		 * What was said meanwhile is judged when the console gets to it. Who looks
-		 * which consoles there are takes their lock, and the kernel gives that back
-		 * when nothing is left to be said; but those with a thread of their own.
+		 * The console prints earlier messages by the present setting, perhaps late.
+		 * A look at the list of consoles takes their lock, which the kernel releases
+		 * once everything is printed. A console with a thread needs more time.
 		 */
 		knob_get(console, names, sizeof(names));
 		sleep(2);
@@ -59,4 +59,4 @@ static inline void quieten_console(bool quiet)
 	knob_set(from, quiet ? "4" : old_from);
 }
 
-#endif /* LASTLINE_KNOBS_H */
+#endif /* LASTLINE_FAULT_INJECT_H */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What stress tests share. A line describes itself, so that a reader detects one that is
+ * torn or from another channel: "CCCCCCCC WWWWWWWW SSSSSSSS LLLLLLLL ", which is channel,
+ * writer, sequence number and length in hex, then bytes that follow from these numbers,
+ * then a newline.
+ */
+#ifndef LASTLINE_STRESS_H
+#define LASTLINE_STRESS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/lastline.h>
+
+#include "clock.h"
+#include "kselftest.h"
+
+#define LINE_HEAD	36			/* bytes before the payload */
+#define LINE_SHORTEST	(LINE_HEAD + 1)
+
+struct line {
+	__u32 channel;
+	__u32 writer;
+	__u32 sequence;
+	__u32 length;		/* including the newline */
+};
+
+static inline void line_head(char head[LINE_HEAD], const struct line *line)
+{
+	const __u32 numbers[] = { line->channel, line->writer, line->sequence, line->length };
+	unsigned int i;
+	int shift;
+
+	for (i = 0; i < 4; i++) {
+		for (shift = 28; shift >= 0; shift -= 4)
+			*head++ = "0123456789abcdef"[numbers[i] >> shift & 0xf];
+		*head++ = ' ';
+	}
+}
+
+/* Eight bytes of payload at offset @at; none is a newline. */
+static inline __u64 line_word(const struct line *line, size_t at)
+{
+	__u64 seed = (line->sequence + at) ^ (__u64)line->writer << 40 ^ (__u64)line->channel << 32;
+
+	return seed * 0x9e3779b97f4a7c15ULL | 0x8080808080808080ULL;
+}
+
+static inline void line_make(char *buf, const struct line *line)
+{
+	size_t end = line->length - 1, at;
+	__u64 word;
+
+	line_head(buf, line);
+	for (at = LINE_HEAD; at < end; at += sizeof(word)) {
+		word = line_word(line, at);
+		memcpy(buf + at, &word, end - at < sizeof(word) ? end - at : sizeof(word));
+	}
+	buf[end] = '\n';
+}
+
+static inline __u32 line_number(const char *hex)
+{
+	__u32 number = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		number = number << 4 | ((hex[i] & 0xf) + (hex[i] > '9' ? 9 : 0));
+	return number;
+}
+
+/* Returns true if line_make() made these bytes, and fills @line. */
+static inline bool line_check(const char *buf, size_t len, struct line *line)
+{
+	char head[LINE_HEAD];
+	size_t at;
+	__u64 word;
+
+	if (len < LINE_SHORTEST || buf[len - 1] != '\n')
+		return false;
+	*line = (struct line) {
+		.channel = line_number(buf),
+		.writer = line_number(buf + 9),
+		.sequence = line_number(buf + 18),
+		.length = line_number(buf + 27),
+	};
+	line_head(head, line);
+	if (line->length != len || memcmp(buf, head, LINE_HEAD))
+		return false;
+	for (at = LINE_HEAD; at + sizeof(word) < len; at += sizeof(word)) {
+		word = line_word(line, at);
+		if (memcmp(buf + at, &word, sizeof(word)))
+			return false;
+	}
+	word = line_word(line, at);
+	return !memcmp(buf + at, &word, len - 1 - at);
+}
+
+static __thread unsigned int seed = 1;
+
+static inline unsigned int draw(unsigned int below)
+{
+	return rand_r(&seed) % below;
+}
+
+enum violation { TORN_LINE, GOES_BACKWARDS, WRONG_RESULT, NEVER_ENDS, MISCOUNTED, VIOLATIONS };
+
+static atomic_uint *violations;	/* of each kind; in memory that all processes share */
+
+/* Counts a violation of the contract and prints the first few. */
+static inline void complain(enum violation v, const char *format, ...)
+{
+	char text[256] = "# ";
+	va_list arguments;
+
+	if (atomic_fetch_add(&violations[v], 1) >= 5)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text + 2, sizeof(text) - 3, format, arguments);
+	va_end(arguments);
+	strcat(text, "\n");
+	/* Without stdio: a thread may hold its lock while another one forks. */
+	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
+		_exit(KSFT_FAIL);
+}
+
+/* Returns the number of a new channel, the lowest free one if @number is -1; or -1. */
+static inline int add_channel(int control, int number, __u32 mode, __u32 line_max)
+{
+	struct lastline_add add = {
+		.number = number,
+		.mode = mode,
+		.line_max = line_max,
+		.permissions = 0600,
+	};
+
+	return ioctl(control, LASTLINE_CTL_ADD, &add);
+}
+
+static inline int open_channel(int number, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/lastline%d", number);
+	return open(path, flags | O_CLOEXEC);
+}
+
+#endif /* LASTLINE_STRESS_H */

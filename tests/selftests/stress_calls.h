@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Random calls on a few channels that other threads add and remove at the same time. The
+ * result of a call is not determined then, but every line is whole and in its channel,
+ * numbers do not go backwards, and only the errors below are allowed.
+ *
+ * Each channel has another line limit than the one before, so that number and limit
+ * together identify it.
+ */
+#ifndef LASTLINE_STRESS_CALLS_H
+#define LASTLINE_STRESS_CALLS_H
+
+#include <poll.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "stress.h"
+
+#define STRESS_CHANNELS	3
+#define STRESS_FIRST	(LASTLINE_CHANNELS_MAX - STRESS_CHANNELS)
+#define LIMIT_MIN	100		/* of the line limits */
+#define LIMIT_MAX	4000
+#define WRITERS_KNOWN	64		/* writers whose last line a reader remembers */
+
+/* In memory that all processes share. */
+static struct stress {
+	atomic_bool stop;
+	atomic_bool unloading;			/* the module may be absent */
+	atomic_uint writers;			/* numbers given to threads so far */
+	atomic_uint limits;			/* of channels so far */
+	atomic_uint violations[VIOLATIONS];
+	atomic_ulong calls, written, taken, added, removed;
+} *stress;
+
+static bool interrupts;				/* signals interrupt calls of this process */
+static __thread __u32 writer, sequence;
+static __thread const char *doing;
+
+static inline void stress_set_up(unsigned int new_seed)
+{
+	stress = mmap(NULL, sizeof(*stress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	violations = stress->violations;
+	seed = new_seed;
+}
+
+static inline void stress_begin_thread(void)
+{
+	writer = atomic_fetch_add(&stress->writers, 1);
+	seed += writer;
+}
+
+static inline void expect_error(bool allowed)
+{
+	if (!allowed)
+		complain(WRONG_RESULT, "%s: %s", doing, strerror(errno));
+}
+
+/* The node, the channel or the module is being added or removed. */
+static inline bool is_absent(void)
+{
+	return errno == ENOENT || errno == ENXIO || errno == ENODEV;
+}
+
+/* Opens the control device for each call, or the module could not be unloaded. */
+static inline int control_call(unsigned long command, unsigned long argument)
+{
+	int ret, error, fd = open("/dev/lastline-control", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		expect_error(stress->unloading && is_absent());
+		errno = ENODEV;
+		return -1;
+	}
+	ret = ioctl(fd, command, argument);
+	error = errno;
+	close(fd);
+	errno = error;
+	return ret;
+}
+
+static inline void change_channel(void)
+{
+	char name[LASTLINE_NAME_MAX] = "";
+	struct lastline_add add = {
+		.number = STRESS_FIRST + draw(STRESS_CHANNELS),
+		.mode = draw(3) ? LASTLINE_MODE_LINE : LASTLINE_MODE_RECORD,
+		.line_max = LIMIT_MIN + stress->limits++ % (LIMIT_MAX - LIMIT_MIN),
+		.permissions = 0600,
+	};
+
+	snprintf(name, sizeof(name), "name-%u", draw(STRESS_CHANNELS));
+	switch (draw(4)) {
+	case 0:
+		doing = "REMOVE";
+		if (control_call(LASTLINE_CTL_REMOVE, add.number) == add.number)
+			stress->removed++;
+		else
+			expect_error(errno == ENODEV);
+		break;
+	case 1:
+		doing = "FIND";
+		if (control_call(LASTLINE_CTL_FIND, (unsigned long)name) < 0)
+			expect_error(errno == ENODEV);
+		break;
+	default:
+		doing = "ADD";
+		if (draw(2))
+			strcpy(add.name, name);
+		if (control_call(LASTLINE_CTL_ADD, (unsigned long)&add) == add.number)
+			stress->added++;
+		else
+			expect_error(errno == EEXIST || (stress->unloading && errno == ENODEV));
+	}
+}
+
+/* This wakes all threads that sleep in them. */
+static inline void remove_channels(void)
+{
+	int number;
+
+	doing = "REMOVE";
+	for (number = STRESS_FIRST; number < LASTLINE_CHANNELS_MAX; number++)
+		control_call(LASTLINE_CTL_REMOVE, number);
+}
+
+/**
+ * struct session - an open file and what its thread knows about it
+ * @fd:     descriptor; -1 if it was closed
+ * @flags:  of open()
+ * @info:   of the channel, when it was opened
+ * @newest: generation seen last
+ * @taken:  line taken last
+ * @last:   line seen last, by writer modulo WRITERS_KNOWN
+ */
+struct session {
+	int fd;
+	int flags;
+	struct lastline_info info;
+	__u64 newest;
+	struct lastline_taken taken;
+	struct line last[WRITERS_KNOWN];
+};
+
+static inline __u32 identity(const struct session *s)
+{
+	return s->info.number << 16 | s->info.line_max;
+}
+
+static inline bool session_open(struct session *s, int flags)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	int number = STRESS_FIRST + draw(STRESS_CHANNELS);
+
+	doing = "open";
+	memset(s, 0, sizeof(*s));
+	s->flags = modes[draw(3)] | flags;
+	s->fd = open_channel(number, s->flags);
+	if (s->fd < 0) {
+		expect_error(is_absent());
+		usleep(1000);
+		return false;
+	}
+	if (ioctl(s->fd, LASTLINE_IOC_INFO, &s->info)) {
+		expect_error(errno == ENODEV);
+		close(s->fd);
+		return false;
+	}
+	if (s->info.number != (__u32)number)
+		complain(TORN_LINE, "channel %d has number %u", number, s->info.number);
+	s->newest = s->info.generation;
+	return true;
+}
+
+static inline void session_close(struct session *s)
+{
+	doing = "close";
+	if (s->fd >= 0 && close(s->fd))
+		expect_error(false);
+}
+
+static inline void check_line(struct session *s, const char *buf, size_t len)
+{
+	struct line line, *last;
+
+	stress->taken++;
+	if (!line_check(buf, len, &line) || line.channel != identity(s)) {
+		complain(TORN_LINE, "%s: %zu bytes in channel %#x: %.36s", doing, len,
+			 identity(s), buf);
+		return;
+	}
+	last = &s->last[line.writer % WRITERS_KNOWN];
+	if (last->writer == line.writer && last->sequence > line.sequence)
+		complain(GOES_BACKWARDS, "%s: line %u of writer %u after %u", doing,
+			 line.sequence, line.writer, last->sequence);
+	*last = line;
+}
+
+static inline size_t draw_line(struct session *s, char *buf)
+{
+	struct line line = {
+		.channel = identity(s),
+		.writer = writer,
+		.sequence = ++sequence,
+		.length = LINE_SHORTEST + draw(draw(4) ? 60 : s->info.line_max - LINE_HEAD),
+	};
+
+	line_make(buf, &line);
+	return line.length;
+}
+
+static inline void put(struct session *s, const char *buf, size_t len)
+{
+	if (write(s->fd, buf, len) != (ssize_t)len)
+		expect_error(errno == ENODEV);
+	stress->written++;
+}
+
+/*
+ * The calls
+ */
+
+/* In line mode, with newlines before the line: only the last line is published. */
+static inline void write_whole(struct session *s)
+{
+	char buf[LIMIT_MAX + 64];
+	size_t before = s->info.mode == LASTLINE_MODE_LINE && !draw(4) ? draw(64) : 0;
+
+	memset(buf, '\n', before);
+	put(s, buf, before + draw_line(s, buf + before));
+}
+
+/* The process may be killed in between; then no reader may get the first half. */
+static inline void write_halves(struct session *s)
+{
+	char buf[LIMIT_MAX];
+	size_t len = draw_line(s, buf), first = 1 + draw(len - 1);
+
+	if (s->info.mode == LASTLINE_MODE_RECORD)
+		return;
+	put(s, buf, first);
+	if (draw(4) == 0)
+		usleep(draw(2000));
+	put(s, buf + first, len - first);
+}
+
+static inline void *bad_address(void)
+{
+	void *address = NULL;
+
+	asm("" : "+r"(address));	/* the compiler must not know the value */
+	return address;
+}
+
+/* The slot that the write has begun to fill is abandoned. */
+static inline void write_invalid(struct session *s)
+{
+	if (write(s->fd, bad_address(), 1 + draw(s->info.line_max)) >= 0 ||
+	    (errno != EFAULT && errno != ENODEV))
+		complain(WRONG_RESULT, "write from a bad address: %s", strerror(errno));
+}
+
+static inline void clear(struct session *s)
+{
+	if (ioctl(s->fd, LASTLINE_IOC_CLEAR))
+		expect_error(errno == ENODEV);
+}
+
+static inline bool is_read_error(const struct session *s)
+{
+	return errno == ENODEV || (s->flags & O_NONBLOCK ? errno == EAGAIN :
+						       interrupts && errno == EINTR);
+}
+
+/* In pieces or as a whole. After the first piece the others are available. */
+static inline void read_line(struct session *s)
+{
+	size_t len = 0, most = draw(2) ? LIMIT_MAX : 1 + draw(200);
+	char buf[LIMIT_MAX];
+	ssize_t ret;
+
+	do {
+		ret = read(s->fd, buf + len, most < sizeof(buf) - len ? most : sizeof(buf) - len);
+		if (ret <= 0) {
+			expect_error(ret < 0 && (len ? errno == ENODEV : is_read_error(s)));
+			return;
+		}
+		len += ret;
+	} while (buf[len - 1] != '\n' && len < sizeof(buf));
+	check_line(s, buf, len);
+}
+
+static inline void take(struct session *s)
+{
+	char buf[LIMIT_MAX];
+	struct lastline_take take = {
+		.buf = (uintptr_t)buf,
+		.size = sizeof(buf),
+		.deadline_ns = now_ns(CLOCK_MONOTONIC) + draw(2000000),
+	};
+	int len = ioctl(s->fd, LASTLINE_IOC_TAKE, &take);
+
+	if (len < 0)
+		expect_error(errno == ETIMEDOUT || is_read_error(s));
+	else
+		check_line(s, buf, len);
+}
+
+static inline void poll_file(struct session *s)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	int ret = poll(&pfd, 1, draw(20));
+
+	if (ret < 0)
+		expect_error(errno == EINTR);
+	else if (ret && pfd.revents != POLLIN && pfd.revents != (POLLHUP | POLLERR))
+		complain(WRONG_RESULT, "poll reports %#x", pfd.revents);
+}
+
+static inline void seek(struct session *s)
+{
+	if (lseek(s->fd, 0, draw(2) ? SEEK_SET : SEEK_END))
+		expect_error(errno == ENODEV);
+}
+
+/* The mapping may hold the last reference to the channel. */
+static inline void map(struct session *s)
+{
+	const struct lastline_map *map;
+	char buf[LIMIT_MAX];
+	__u64 generation;
+	unsigned int times;
+	int len;
+
+	map = mmap(NULL, s->info.map_size, PROT_READ, MAP_SHARED, s->fd, 0);
+	if (map == MAP_FAILED) {
+		expect_error(errno == ENODEV);
+		return;
+	}
+	if (draw(4) == 0) {
+		close(s->fd);
+		s->fd = -1;
+	}
+	for (times = draw(20); times; times--) {
+		len = lastline_map_read(map, buf, sizeof(buf), &generation);
+		if (len <= 0)
+			continue;
+		if (generation < s->newest)
+			complain(GOES_BACKWARDS, "a mapping shows generation %llu after %llu",
+				 generation, s->newest);
+		s->newest = generation;
+		check_line(s, buf, len);
+	}
+	munmap((void *)map, s->info.map_size);
+}
+
+static inline void check_numbers(struct session *s)
+{
+	struct lastline_taken taken;
+	struct lastline_info info;
+
+	if (ioctl(s->fd, LASTLINE_IOC_TAKEN, &taken) || ioctl(s->fd, LASTLINE_IOC_INFO, &info)) {
+		expect_error(errno == ENODEV);
+		return;
+	}
+	if (info.generation < s->newest || taken.generation > info.generation ||
+	    taken.generation < s->taken.generation || taken.missed < s->taken.missed ||
+	    taken.missed < taken.missed_last || taken.monotonic_ns < s->taken.monotonic_ns)
+		complain(GOES_BACKWARDS, "%llu, taken %llu, missed %llu; before %llu, %llu, %llu",
+			 info.generation, taken.generation, taken.missed, s->newest,
+			 s->taken.generation, s->taken.missed);
+	s->newest = info.generation;
+	s->taken = taken;
+}
+
+struct call {
+	const char *name;
+	void (*make)(struct session *s);
+};
+
+static inline void use(struct session *s, unsigned int times)
+{
+	static const struct call writes[] = {
+		{ "write", write_whole }, { "write", write_whole }, { "CLEAR", clear },
+		{ "write of half a line", write_halves }, { "invalid write", write_invalid },
+	};
+	static const struct call reads[] = {
+		{ "read", read_line }, { "read", read_line }, { "TAKE", take },
+		{ "poll", poll_file }, { "lseek", seek }, { "map", map },
+		{ "INFO and TAKEN", check_numbers },
+	};
+	int mode = s->flags & O_ACCMODE;
+	const struct call *call;
+
+	for (; times && s->fd >= 0 && !stress->stop; times--) {
+		if (mode == O_WRONLY || (mode == O_RDWR && draw(2)))
+			call = &writes[draw(ARRAY_SIZE(writes))];
+		else
+			call = &reads[draw(ARRAY_SIZE(reads))];
+		doing = call->name;
+		call->make(s);
+		stress->calls++;
+	}
+}
+
+#endif /* LASTLINE_STRESS_CALLS_H */
