@@ -2,14 +2,13 @@
 /*
  * What the parts of the bench share.
  *
- * A *method* is one way to do the job: publish a line, so that a reader gets the
- * newest. It moves lines through a *channel*, which create() makes and every
- * process inherits, between *ends*, which open() makes in the process or thread
- * that uses them. A *measure* does something with any method that can do it and
- * emits *figures*, one JSON object a line.
+ * A *method* is one way to publish a line so that a reader gets the newest. It moves
+ * lines through a *channel*, which create() makes and every process inherits, between
+ * *ends*, which open() makes in the process or thread that uses them. A *measure* times
+ * operations of a method and emits *figures*, one JSON object a line.
  *
- * The unit of all times is the nanosecond. In a virtual machine whose clock goes
- * one nanosecond an instruction that is the same as an instruction.
+ * The unit of all times is the nanosecond. In a virtual machine whose clock advances one
+ * nanosecond per instruction that is the same as an instruction.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -30,10 +29,15 @@
 	first < second ? first : second;		\
 })
 
-/* The compiler shall not know @value: a loop that counts with it remains a loop. */
+/* The compiler must not know @value, so that a loop that counts with it remains a loop. */
 #define hide(value)	({ __asm__ volatile("" : "+r" (value)); })
 
-#define LINE_MAX_BYTES		1048576	/* the longest line that any method is asked for */
+#define CHECK(condition)						\
+	((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
+noreturn void check_failed(const char *condition, const char *file, int line);
+
+#define LINE_BYTES	64	/* where the size is no parameter */
+#define LINE_MAX_BYTES	1048576	/* the longest line of any measure */
 
 /*
  * Methods
@@ -41,77 +45,55 @@
 
 enum role { WRITER, READER };
 
-/* What a method can do. */
-#define SLEEPS		0x01	/* read() sleeps until there is a line to get */
+#define SLEEPS		0x01	/* read() sleeps until there is an unseen line */
 #define BROADCASTS	0x02	/* each reader of one channel gets the line */
 #define CONFLATES	0x04	/* a line may be published before the last one is read */
 #define POLLS		0x08	/* end->fd can be polled */
 #define MULTIWRITES	0x10	/* several writers may use one channel at once */
-#define UNNAMED		0x20	/* made by create() for relatives only: open() does nothing */
-#define NO_LINE		0x40	/* no line comes through: a floor, or a mere counter */
-#define DEFERS		0x80	/* write() is back before the line is on its way */
+#define UNNAMED		0x20	/* create() makes both ends; other processes inherit them */
+#define NO_LINE		0x40	/* no line comes through: a floor, or a counter */
+#define DEFERS		0x80	/* write() returns before the line is sent */
 #define DROPS		0x100	/* a full channel loses the new line: write() returns 0 */
 
 struct method;
 
-/**
- * struct channel - what writers and readers have in common
- * @method: how lines get through
- * @number: tells the channels of one method apart
- * @path:   its name in the file system, if it has one
- * @fds:    for ends without a name, by role
- */
+/* What writers and readers have in common */
 struct channel {
 	const struct method *method;
-	unsigned int number;
-	char path[64];
-	int fds[2];
+	unsigned int number;	/* among the channels of one method */
+	char path[64];		/* its name in the file system, if it has one */
+	int fds[2];		/* of ends without a name, by role */
 };
 
-/**
- * struct end - a writer or a reader of a channel
- * @channel:  the channel
- * @role:     which of the two
- * @fd:       for the method, as all below
- * @extra_fd: for a second file
- * @map:      shared memory
- * @map_size: its bytes
- * @seen:     generation of the line read last
- * @handle:   a library's own
- * @context:  the library's
- */
+/* A writer or a reader of a channel */
 struct end {
 	struct channel *channel;
 	enum role role;
-	int fd;
-	int extra_fd;
-	void *map;
+	int fd;			/* -1 if there is none */
+	void *map;		/* shared memory */
 	size_t map_size;
-	uint64_t seen;
-	void *handle;
-	void *context;
+	uint64_t seen;		/* generation of the line read last */
+	void *handle;		/* a library's object, or a buffer */
+	void *context;		/* a library's */
 };
 
 /**
  * struct method - one way to do the job
  * @name:    its name in options and results
  * @traits:  what it can do
- * @max:     the longest line it takes; 0 if only the kernel limits it
- * @crowd:   the most readers it is asked to wake; 0 for any number
+ * @max:     the longest line; 0 if only the kernel limits it
+ * @crowd:   the largest number of readers to wake; 0 means no limit
  * @create:  make the channel; false if this machine does not have the method
  * @destroy: undo create()
  * @open:    make an end of end->channel in end->role; false as above
  * @close:   undo open()
  * @write:   publish @len bytes, a line; returns @len, or 0 if it was dropped
- * @read:    get the newest line, one that this end has not seen; waits for it if
- *           the method SLEEPS, else returns what is there
- * @look:    is there a line that this end has not seen? Without a system call
- * @peek:    as read(), of a line seen before, too; never waits
- * @looks:   look(), so many times: the call of look() would cost more than itself
- * @peeks:   the same for peek()
+ * @read:    get the newest line; waits for an unseen one if the method SLEEPS
+ * @peek:    as read(), but never waits, and takes a line seen before, too
+ * @looks:   ask @count times, without a system call, for an unseen line
+ * @peeks:   peek() @count times; a call through this table would cost more than a peek
  *
- * create(), destroy(), open() and close() may be missing, and the last four mostly
- * are.
+ * All but write() and read() may be NULL.
  */
 struct method {
 	const char *name;
@@ -124,36 +106,54 @@ struct method {
 	void (*close)(struct end *end);
 	ssize_t (*write)(struct end *end, const void *line, size_t len);
 	ssize_t (*read)(struct end *end, void *buf, size_t size);
-	bool (*look)(struct end *end);
 	ssize_t (*peek)(struct end *end, void *buf, size_t size);
 	void (*looks)(struct end *end, unsigned int count);
 	void (*peeks)(struct end *end, void *buf, size_t size, unsigned int count);
 };
 
 extern const struct method *const methods[];	/* of this program; ends with NULL */
-extern const struct method method_nothing;	/* what the bench itself costs */
-extern const struct method method_null_zero;	/* what has nothing in common */
-extern const struct method method_lastline, method_mapped, method_pipe, method_fifo_reopen,
-	method_fifo_drop, method_eventfd, method_mq, method_unix, method_rename, method_tmpfs,
-	method_seqlock, method_getppid, method_zeromq;
+extern const struct method method_nothing;	/* the cost of the bench itself */
+extern const struct method method_null_zero;	/* calls that share nothing */
+extern const struct method method_lastline, method_mapped, method_seqlock;
 
 bool channel_create(struct channel *channel, const struct method *method, unsigned int number);
 void channel_destroy(struct channel *channel);
 bool end_open(struct end *end, struct channel *channel, enum role role);
 void end_close(struct end *end);
-bool method_takes(const struct method *method, size_t size);
 
-/* For the methods: what only fails if the bench is wrong ends it. */
-#define CHECK(condition)						\
-	((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
-noreturn void check_failed(const char *condition, const char *file, int line);
-
-bool take_fd(struct end *end);		/* the open() of a method with channel->fds */
-void close_fds(struct channel *channel);
+/* For the methods */
+bool open_path(struct end *end, int writer_flags, int reader_flags);
+void unlink_path(struct channel *channel);
 ssize_t fd_write(struct end *end, const void *line, size_t len);
 ssize_t fd_read(struct end *end, void *buf, size_t size);
 void fd_close(struct end *end);
-bool name_channel(struct channel *channel, const char *directory);
+void name_channel(struct channel *channel, const char *directory);
+
+/* The two ends that one process or thread uses */
+struct pair {
+	struct channel channel;	/* if pair_open() made it */
+	struct end writer;
+	struct end reader;
+	char *line;		/* to write */
+	char *buf;		/* for the line that is read */
+	size_t size;		/* of both */
+};
+
+bool pair_open(struct pair *pair, const struct method *method, size_t size);
+bool pair_join(struct pair *pair, struct channel *from, struct channel *to, size_t size);
+void pair_close(struct pair *pair);
+void fill_line(char *line, size_t size, unsigned int number);
+
+static inline ssize_t put(struct pair *pair)
+{
+	return pair->writer.channel->method->write(&pair->writer, pair->line, pair->size);
+}
+
+/* The buffer is as large as the line: no method has to fill more. */
+static inline ssize_t get(struct pair *pair)
+{
+	return pair->reader.channel->method->read(&pair->reader, pair->buf, pair->size);
+}
 
 /*
  * Measures
@@ -161,8 +161,8 @@ bool name_channel(struct channel *channel, const char *directory);
 
 extern struct options {
 	bool native;		/* a real machine, whose times vary */
-	uint64_t budget;	/* what one figure may take, in nanoseconds */
-	size_t sizes[8];	/* of lines; 0 behind the last */
+	uint64_t budget;	/* time for one figure, in nanoseconds */
+	size_t sizes[8];	/* of lines; 0 after the last */
 	unsigned int cpus[8];	/* to run on, in this order */
 	unsigned int cpu_count;
 } options;
@@ -177,21 +177,10 @@ void measure_wake(const struct method *method);
 void measure_scale(const struct method *method);
 
 void pin(unsigned int place);		/* this thread to options.cpus[place] */
-void fill_line(char *line, size_t size, unsigned int number);
 
 /*
  * Figures
  */
-
-/**
- * struct sample - times of one operation
- * @count: how many
- * @ns:    the times
- */
-struct sample {
-	unsigned int count;
-	uint64_t *ns;
-};
 
 static inline uint64_t now(void)
 {
@@ -201,26 +190,35 @@ static inline uint64_t now(void)
 	return time.tv_sec * 1000000000ull + time.tv_nsec;
 }
 
-unsigned int rounds_within_budget(uint64_t ns, unsigned int rounds);
-void sample_alloc(struct sample *sample, unsigned int count);
-void sample_free(struct sample *sample);
-double sample_median(struct sample *sample);
-double sample_typical(struct sample *sample);
-
-/**
- * struct figure - what is known of a figure beside its value
- * @measure: what was measured
- * @method:  on which method
- * @key:     the name of a parameter, or NULL
- * @param:   its value
- */
+/* Identifies a result */
 struct figure {
 	const char *measure;
 	const struct method *method;
-	const char *key;
-	unsigned long param;
+	const char *key;	/* name of a parameter, or NULL */
+	unsigned long param;	/* its value */
 };
 
+/* Repeated values of one figure */
+struct sample {
+	unsigned int count;
+	double *values;
+};
+
+/* What is timed; @subject is what it is called with. */
+typedef void operation(void *subject);
+
+/* Indices of the samples of timed() */
+enum part { FIRST, SECOND, BOTH, PARTS };
+
+unsigned int rounds_within_budget(uint64_t ns, unsigned int rounds);
+unsigned int rounds_for(operation *first, operation *second, void *subject);
+void timed(operation *first, operation *second, void *subject, unsigned int rounds,
+	   struct sample samples[PARTS]);
+void measure(const struct figure *figure, operation *call, void *subject, unsigned int rounds,
+	     double own_cost);
+double sample_typical(struct sample *sample);
+double median(double *values, unsigned int count);
+void samples_free(struct sample samples[PARTS]);
 void emit_sample(const struct figure *figure, struct sample *sample, double own_cost);
 void emit_value(const struct figure *figure, double value);
 

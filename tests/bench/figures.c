@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Samples, what is typical of them, and how they leave the program.
+ * The loop that times operations, and the figures that come of the times.
  *
- * In a virtual machine that counts instructions every time is exact. Its figure
- * is the mean, because an operation may do some of its work only now and then; but
- * without the slowest hundredth, which the timer interrupted. On a real machine the
- * figure is the median: others disturb more often there.
+ * In a virtual machine that counts instructions every time is exact. Its figure is the
+ * mean, because an operation may do some of its work only now and then; but without the
+ * slowest hundredth, which the timer interrupted. On a real machine the figure is the
+ * median, because other work disturbs more often there.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench.h"
 
+#define WARM_UP		32	/* rounds that fill caches, slabs and TLBs */
 #define ROUNDS_MIN	16
 #define ROUNDS_MAX	65536
 
 /*
- * How often to repeat what took @ns for @rounds of it. A power of two, so that
- * two runs do the same even if the estimate is not.
+ * How often to repeat what took @ns for @rounds. A power of two, so that two runs do the
+ * same although the estimate differs.
  */
 unsigned int rounds_within_budget(uint64_t ns, unsigned int rounds)
 {
@@ -29,62 +30,96 @@ unsigned int rounds_within_budget(uint64_t ns, unsigned int rounds)
 	return count;
 }
 
-void sample_alloc(struct sample *sample, unsigned int count)
+/* Warms up, and returns the number of rounds that the budget allows. */
+unsigned int rounds_for(operation *first, operation *second, void *subject)
 {
-	sample->count = count;
-	/* Written here, or the first use of each page would count. */
-	sample->ns = calloc(count, sizeof(*sample->ns));
-	CHECK(sample->ns);
-	for (unsigned int i = 0; i < count; i++)
-		((volatile uint64_t *)sample->ns)[i] = 0;
+	uint64_t start = now();
+
+	for (unsigned int i = 0; i < WARM_UP; i++) {
+		first(subject);
+		if (second)
+			second(subject);
+	}
+	return rounds_within_budget(now() - start, WARM_UP);
 }
 
-void sample_free(struct sample *sample)
+static void sample_alloc(struct sample *sample, unsigned int count)
 {
-	free(sample->ns);
+	sample->count = count;
+	sample->values = calloc(count, sizeof(*sample->values));
+	CHECK(sample->values);
+	/* Written here, or the first use of each page would count. */
+	for (unsigned int i = 0; i < count; i++)
+		((volatile double *)sample->values)[i] = 0;
+}
+
+void samples_free(struct sample samples[PARTS])
+{
+	for (unsigned int part = 0; part < PARTS; part++)
+		free(samples[part].values);
+}
+
+/* Times of @first, of @second if there is one, and of both. */
+void timed(operation *first, operation *second, void *subject, unsigned int rounds,
+	   struct sample samples[PARTS])
+{
+	uint64_t start, between, end;
+
+	for (unsigned int part = 0; part < PARTS; part++)
+		sample_alloc(&samples[part], rounds);
+	for (unsigned int i = 0; i < rounds; i++) {
+		start = now();
+		first(subject);
+		between = now();
+		if (second)
+			second(subject);
+		end = now();
+		samples[FIRST].values[i] = between - start;
+		samples[SECOND].values[i] = end - between;
+		samples[BOTH].values[i] = end - start;
+	}
+}
+
+/* The figure of one operation; @rounds: 0 means as many as the budget allows. */
+void measure(const struct figure *figure, operation *call, void *subject, unsigned int rounds,
+	     double own_cost)
+{
+	struct sample samples[PARTS];
+
+	timed(call, NULL, subject, rounds ? rounds : rounds_for(call, NULL, subject), samples);
+	emit_sample(figure, &samples[FIRST], own_cost);
+	samples_free(samples);
 }
 
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-/* The times must be sorted. */
-static double percentile(const struct sample *sample, unsigned int percent)
+static void sort(double *values, unsigned int count)
 {
-	return sample->ns[(uint64_t)(sample->count - 1) * percent / 100];
+	qsort(values, count, sizeof(*values), compare);
 }
 
-static double mean_without_slowest(const struct sample *sample)
+double median(double *values, unsigned int count)
 {
-	unsigned int count = sample->count - sample->count / 100;
-	double sum = 0;
-
-	for (unsigned int i = 0; i < count; i++)
-		sum += sample->ns[i];
-	return sum / count;
-}
-
-static void sort(struct sample *sample)
-{
-	qsort(sample->ns, sample->count, sizeof(*sample->ns), compare);
-}
-
-double sample_median(struct sample *sample)
-{
-	CHECK(sample->count);
-	sort(sample);
-	return percentile(sample, 50);
+	sort(values, count);
+	return values[(count - 1) / 2];
 }
 
 double sample_typical(struct sample *sample)
 {
+	unsigned int count = sample->count - sample->count / 100;
+	double sum = 0;
+
 	if (options.native)
-		return sample_median(sample);
-	sort(sample);
-	return mean_without_slowest(sample);
+		return median(sample->values, sample->count);
+	sort(sample->values, sample->count);
+	for (unsigned int i = 0; i < count; i++)
+		sum += sample->values[i];
+	return sum / count;
 }
 
 static void emit_figure(const struct figure *figure)
@@ -94,7 +129,7 @@ static void emit_figure(const struct figure *figure)
 		printf(", \"%s\": %lu", figure->key, figure->param);
 }
 
-/* @own_cost is what the bench itself takes. */
+/* @own_cost is the time that the bench itself takes. */
 void emit_sample(const struct figure *figure, struct sample *sample, double own_cost)
 {
 	static const unsigned int percents[] = { 1, 10, 50, 90, 99 };
@@ -102,8 +137,11 @@ void emit_sample(const struct figure *figure, struct sample *sample, double own_
 	emit_figure(figure);
 	printf(", \"value\": %.2f, \"count\": %u", sample_typical(sample) - own_cost,
 	       sample->count);
-	for (unsigned int i = 0; options.native && i < ARRAY_SIZE(percents); i++)
-		printf(", \"p%u\": %.2f", percents[i], percentile(sample, percents[i]) - own_cost);
+	for (unsigned int i = 0; options.native && i < ARRAY_SIZE(percents); i++) {
+		unsigned int place = (sample->count - 1ul) * percents[i] / 100;
+
+		printf(", \"p%u\": %.2f", percents[i], sample->values[place] - own_cost);
+	}
 	printf("}\n");
 	fflush(stdout);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Chooses measures and methods, and runs each on each.
+ * Applies each chosen measure to each chosen method.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -11,23 +11,21 @@
 
 #include "bench.h"
 
-#define CHOICES_MAX	16
 #define NATIVE_BUDGET	200000000	/* ns for each figure on a real machine */
-#define AWAKE_NS	500000000	/* until its CPU runs as fast as it will */
+#define AWAKE_NS	500000000	/* until the CPU has its highest frequency */
 
 static const struct measure {
 	const char *name;
 	void (*run)(const struct method *method);
-	bool by_default;
 } measures[] = {
-	{ "cost", measure_cost, true },
-	{ "peek", measure_peek, true },
-	{ "bulk", measure_bulk, true },
-	{ "open", measure_open, true },
-	{ "poll", measure_poll, true },
-	{ "trip", measure_trip, true },
-	{ "wake", measure_wake, true },
-	{ "scale", measure_scale, false },
+	{ "cost", measure_cost },
+	{ "peek", measure_peek },
+	{ "bulk", measure_bulk },
+	{ "open", measure_open },
+	{ "poll", measure_poll },
+	{ "trip", measure_trip },
+	{ "wake", measure_wake },
+	{ "scale", measure_scale },	/* only if it is named */
 };
 
 struct options options = {
@@ -40,45 +38,34 @@ static const char usage_text[] =
 	"  --measure NAME  only this; may be repeated\n"
 	"  --method NAME   only this; may be repeated\n"
 	"  --size BYTES    of the lines; may be repeated\n"
-	"  --budget NS     time for each figure\n"
-	"  --native        a real machine: medians and percentiles, CPUs of one's own\n"
-	"  --hold COUNT    no measure: have so many readers open, of --channels N channels,\n"
-	"                  while 0 is written to the file --then PATH\n"
-	"  --list          name measures and methods\n"
-	"Prints one JSON object a line.\n";
+	"  --budget NS     nanoseconds for each figure\n"
+	"  --native        a real machine: medians, percentiles and pinned CPUs\n"
+	"  --hold COUNT    no measure: open COUNT readers of --channels N channels, and\n"
+	"                  write 0 to the file --then PATH while they are open\n"
+	"Prints one JSON object per line.\n";
 
-/* Names given on the command line; none means all. */
+/* Names given on the command line; none means all */
 struct choice {
-	const char *names[CHOICES_MAX];
+	const char *names[16];
 	unsigned int count;
 };
 
 static void choose(struct choice *choice, const char *name)
 {
-	CHECK(choice->count < CHOICES_MAX);
+	CHECK(choice->count < ARRAY_SIZE(choice->names));
 	choice->names[choice->count++] = name;
 }
 
-static bool chosen(const struct choice *choice, const char *name, bool by_default)
+static bool chosen(const struct choice *choice, const char *name)
 {
-	if (!choice->count)
-		return by_default;
 	for (unsigned int i = 0; i < choice->count; i++) {
 		if (!strcmp(choice->names[i], name))
 			return true;
 	}
-	return false;
+	return !choice->count && strcmp(name, "scale");
 }
 
-static void list(void)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(measures); i++)
-		printf("measure %s\n", measures[i].name);
-	for (unsigned int i = 0; methods[i]; i++)
-		printf("method %s\n", methods[i]->name);
-}
-
-/* The CPUs that this process may use, before it is pinned to one. */
+/* The CPUs that this process may use before it is pinned to one */
 static void find_cpus(void)
 {
 	cpu_set_t set;
@@ -99,17 +86,7 @@ void pin(unsigned int place)
 	CHECK(!sched_setaffinity(0, sizeof(set), &set));
 }
 
-/* A thousand channels are more than usual. */
-static void raise_limits(void)
-{
-	struct rlimit files = { 65536, 65536 };
-	struct rlimit queues = { RLIM_INFINITY, RLIM_INFINITY };
-
-	setrlimit(RLIMIT_NOFILE, &files);
-	setrlimit(RLIMIT_MSGQUEUE, &queues);
-}
-
-/* For whoever counts the memory of it. */
+/* For tests/bench/memory */
 static void hold(const struct method *method, unsigned int count, unsigned int channel_count,
 		 const char *path)
 {
@@ -132,6 +109,21 @@ static void hold(const struct method *method, unsigned int count, unsigned int c
 	free(channels);
 }
 
+static void measure_all(const struct choice *which, const struct choice *how)
+{
+	find_cpus();
+	pin(0);
+	for (uint64_t start = now(); options.native && now() - start < AWAKE_NS;)
+		;
+	for (unsigned int i = 0; i < ARRAY_SIZE(measures); i++) {
+		for (unsigned int j = 0; chosen(which, measures[i].name) && methods[j]; j++) {
+			pin(0);
+			if (chosen(how, methods[j]->name))
+				measures[i].run(methods[j]);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -143,8 +135,6 @@ int main(int argc, char **argv)
 		{ "hold", required_argument, NULL, 'o' },
 		{ "channels", required_argument, NULL, 'c' },
 		{ "then", required_argument, NULL, 't' },
-		{ "list", no_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
 		{}
 	};
 	struct choice which = {}, how = {};
@@ -181,38 +171,20 @@ int main(int argc, char **argv)
 		case 't':
 			then = optarg;
 			break;
-		case 'l':
-			list();
-			return 0;
-		case 'h':
-			fputs(usage_text, stdout);
-			return 0;
 		default:
 			fputs(usage_text, stderr);
 			return 2;
 		}
 	}
 
-	raise_limits();
+	/* A thousand channels need more than the default limits. */
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 65536, 65536 });
+	setrlimit(RLIMIT_MSGQUEUE, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
+	if (!held)
+		measure_all(&which, &how);
 	for (unsigned int i = 0; held && methods[i]; i++) {
-		if (!chosen(&how, methods[i]->name, false))
-			continue;
-		hold(methods[i], held, channels, then);
-		return 0;
-	}
-
-	find_cpus();
-	pin(0);
-	for (uint64_t start = now(); options.native && now() - start < AWAKE_NS;)
-		;
-	for (unsigned int i = 0; i < ARRAY_SIZE(measures); i++) {
-		if (!chosen(&which, measures[i].name, measures[i].by_default))
-			continue;
-		for (unsigned int j = 0; methods[j]; j++) {
-			pin(0);
-			if (chosen(&how, methods[j]->name, true))
-				measures[i].run(methods[j]);
-		}
+		if (how.count && chosen(&how, methods[i]->name))
+			hold(methods[i], held, channels, then);
 	}
 	return 0;
 }

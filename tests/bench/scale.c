@@ -1,46 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writers and readers on several CPUs at once. Readers take the newest line again
- * and again, whether it is new or not, so that none waits for the writer.
+ * Writers and readers on several CPUs at once. Readers take the newest line again and
+ * again, seen or not, so that none waits for the writer.
  *
- * A machine whose CPUs are virtual, or busy with something else, does not do n
- * times the work on n of them, whatever the work is. Each run therefore has a
- * control beside it: the same threads on the same CPUs, with calls that have nothing
- * in common. What the control does not reach is not the method's fault.
+ * A machine whose CPUs are virtual or busy does not do n times the work on n of them,
+ * whatever the work is. Each run therefore has a control beside it: the same threads on
+ * the same CPUs, with calls that share nothing.
  */
 #include <pthread.h>
 #include <stdalign.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
 
-#define LINE_SIZE	64
 #define THREADS_MAX	5
 #define RUN_US		100000
 #define RUNS		21
 
-/**
- * struct worker - a thread that writes or reads as fast as it can
- * @place:  its CPU
- * @end:    what it works on
- * @line:   what it writes, or has read
- * @begin:  where all wait for each other
- * @stop:   when to end
- * @calls:  done
- * @ns:     time for them
- * @thread: the thread
- */
-struct worker {
-	alignas(128) unsigned int place;	/* nothing in common with the next */
+/* Threads that write or read as fast as they can */
+static struct worker {
+	alignas(128) unsigned int place;	/* its CPU; shares no cache line with the next */
 	struct end end;
-	char line[LINE_SIZE];
-	pthread_barrier_t *begin;
+	char line[LINE_BYTES];
+	pthread_barrier_t *begin;		/* of all workers */
 	const volatile bool *stop;
-	unsigned long calls;
-	uint64_t ns;
+	double rate;				/* calls a second */
 	pthread_t thread;
-};
+} workers[THREADS_MAX];
 
 static void *work(void *argument)
 {
@@ -54,32 +40,28 @@ static void *work(void *argument)
 	start = now();
 	for (; !*worker->stop; calls++) {
 		if (worker->end.role == WRITER)
-			method->write(&worker->end, worker->line, LINE_SIZE);
+			method->write(&worker->end, worker->line, LINE_BYTES);
 		else
-			method->peek(&worker->end, worker->line, LINE_SIZE);
+			method->peek(&worker->end, worker->line, LINE_BYTES);
 	}
-	worker->calls = calls;
-	worker->ns = now() - start;
+	worker->rate = calls * 1e9 / (now() - start);
 	return NULL;
 }
 
-struct rates {
-	double writes;
-	double reads;
-};
-
-static void run_workers(struct worker *workers, unsigned int count)
+static void run_workers(unsigned int count)
 {
 	pthread_barrier_t begin;
 	volatile bool stop = false;
 
 	pthread_barrier_init(&begin, NULL, count);
 	for (unsigned int i = 0; i < count; i++) {
-		fill_line(workers[i].line, LINE_SIZE, 0);
-		workers[i].place = i;
-		workers[i].begin = &begin;
-		workers[i].stop = &stop;
-		CHECK(!pthread_create(&workers[i].thread, NULL, work, &workers[i]));
+		struct worker *worker = &workers[i];
+
+		fill_line(worker->line, LINE_BYTES, 0);
+		worker->place = i;
+		worker->begin = &begin;
+		worker->stop = &stop;
+		CHECK(!pthread_create(&worker->thread, NULL, work, worker));
 	}
 	usleep(RUN_US);
 	stop = true;
@@ -88,11 +70,10 @@ static void run_workers(struct worker *workers, unsigned int count)
 	pthread_barrier_destroy(&begin);
 }
 
-/* Writers have the first CPUs, readers the next ones. */
+/* Calls a second of all writers and all readers. Writers have the first CPUs. */
 static bool run(const struct method *method, unsigned int writers, unsigned int readers,
-		struct rates *rates)
+		double rates[2])
 {
-	static struct worker workers[THREADS_MAX];
 	unsigned int count = writers + readers, opened = 0;
 	struct channel channel;
 
@@ -101,87 +82,64 @@ static bool run(const struct method *method, unsigned int writers, unsigned int 
 	while (opened < count &&
 	       end_open(&workers[opened].end, &channel, opened < writers ? WRITER : READER))
 		opened++;
-	if (opened == count) {
-		run_workers(workers, count);
-		*rates = (struct rates){};
-		for (unsigned int i = 0; i < count; i++)
-			*(i < writers ? &rates->writes : &rates->reads) +=
-				workers[i].calls * 1e9 / workers[i].ns;
-	}
-	for (unsigned int i = 0; i < opened; i++)
+	rates[WRITER] = 0;
+	rates[READER] = 0;
+	if (opened == count)
+		run_workers(count);
+	for (unsigned int i = 0; i < opened; i++) {
+		rates[workers[i].end.role] += workers[i].rate;
 		end_close(&workers[i].end);
+	}
 	channel_destroy(&channel);
 	return opened == count;
 }
 
-static int compare(const void *a, const void *b)
+/*
+ * Emits medians of several runs, for each role whose measure has a name: the rates, and
+ * their ratios to the control.
+ */
+static bool emit_runs(const struct method *method, unsigned int cpus, unsigned int writers,
+		      unsigned int readers, const char *const names[2][2])
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned int count)
-{
-	qsort(values, count, sizeof(*values), compare);
-	return values[count / 2];
-}
-
-/* Rates of several runs, each compared with the control next to it. */
-struct series {
-	double reads[RUNS];
-	double writes[RUNS];
-	double reads_to_control[RUNS];
-	double writes_to_control[RUNS];
-};
-
-static bool take_series(const struct method *method, unsigned int writers,
-			unsigned int readers, struct series *series)
-{
-	struct rates rates, control;
+	double rates[2], control[2], values[2][2][RUNS];
 
 	for (unsigned int i = 0; i < RUNS; i++) {
-		if (!run(&method_null_zero, writers, readers, &control) ||
-		    !run(method, writers, readers, &rates))
+		if (!run(&method_null_zero, writers, readers, control) ||
+		    !run(method, writers, readers, rates))
 			return false;
-		series->reads[i] = rates.reads;
-		series->writes[i] = rates.writes;
-		series->reads_to_control[i] = readers ? rates.reads / control.reads : 0;
-		series->writes_to_control[i] = writers ? rates.writes / control.writes : 0;
+		for (unsigned int role = WRITER; role <= READER; role++) {
+			values[role][0][i] = rates[role];
+			values[role][1][i] = rates[role] / control[role];
+		}
+	}
+	for (int role = READER; role >= WRITER; role--) {
+		for (unsigned int i = 0; names[role][0] && i < 2; i++)
+			emit_value(&(struct figure){ names[role][i], method, "cpus", cpus },
+				   median(values[role][i], RUNS));
 	}
 	return true;
 }
 
-static void emit(const char *measure, const struct method *method, unsigned int cpus,
-		 double *values)
-{
-	emit_value(&(struct figure){ measure, method, "cpus", cpus }, median(values, RUNS));
-}
-
 void measure_scale(const struct method *method)
 {
-	static const unsigned int counts[] = { 1, 2, 4 };
-	struct series series;
+	static const char *const reader_names[2][2] = {
+		[WRITER] = { "readers:writer", "readers:writer-to-control" },
+		[READER] = { "readers", "readers:to-control" },
+	};
+	static const char *const writer_names[2][2] = {
+		[WRITER] = { "writers", "writers:to-control" },
+	};
+	unsigned int cpus;
 
 	if (!method->peek)
 		return;
-	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
-		unsigned int count = counts[i];
-
-		if (1 + count > options.cpu_count || !take_series(method, 1, count, &series))
+	for (cpus = 1; cpus <= 4 && 1 + cpus <= options.cpu_count; cpus *= 2) {
+		if (!emit_runs(method, cpus, 1, cpus, reader_names))
 			break;
-		emit("readers", method, count, series.reads);
-		emit("readers:to-control", method, count, series.reads_to_control);
-		emit("readers:writer", method, count, series.writes);
-		emit("readers:writer-to-control", method, count, series.writes_to_control);
 	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
-		unsigned int count = counts[i];
-
-		if (!(method->traits & MULTIWRITES) || count > options.cpu_count ||
-		    !take_series(method, count, 0, &series))
+	for (cpus = 1; method->traits & MULTIWRITES && cpus <= 4 && cpus <= options.cpu_count;
+	     cpus *= 2) {
+		if (!emit_runs(method, cpus, cpus, 0, writer_names))
 			break;
-		emit("writers", method, count, series.writes);
-		emit("writers:to-control", method, count, series.writes_to_control);
 	}
 }

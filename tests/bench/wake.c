@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One line for many readers that sleep: what it takes until all have been woken,
- * have their line and sleep again. Where one channel does not reach all readers,
- * each has its own.
+ * One line for many sleeping readers: the time until all have been woken, have their line
+ * and sleep again. If one channel does not reach all readers, each has its own.
  *
- * All run on one CPU. The readers have a higher priority than the writer, so they
- * all have their turn before its system call is back, and the time around its
- * writes is the time of everything. Where a line is only on its way by then, the
- * last reader says when it is done.
+ * All run on one CPU. The readers have a higher priority than the writer, so that all of
+ * them run before its system call returns, and the time of its writes is the time of
+ * everything. If a method DEFERS, the last reader reports when it is done.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,96 +15,63 @@
 
 #include "bench.h"
 
-#define LINE_SIZE	64
 #define READERS_MAX	1000
 #define STACK_BYTES	65536
-#define WARM_UP		4
-#define SETTLE_US	20000	/* until all sleep who were about to */
+#define SETTLE_US	20000	/* until all readers sleep */
 
-struct crowd;
-
-/**
- * struct sleeper - a reader
- * @crowd:   it and its like
- * @channel: what it reads
- * @thread:  the thread that does
- */
-struct sleeper {
-	struct crowd *crowd;
-	struct channel *channel;
-	pthread_t thread;
-};
-
-/**
- * struct crowd - all readers
- * @method:   how they get their lines
- * @count:    how many they are
- * @started:  how many of them came to be
- * @lines:    lines that they got, all together. They run one at a time
- * @absent:   could not be opened
- * @leave:    read once more and end
- * @channels: one, or one each
- * @writers:  the ends to write to
- * @sleepers: the readers
- * @line:     what they get
- * @done:     the last one has it, if the method DEFERS
- */
-struct crowd {
+/* All readers. They run one at a time. */
+static struct crowd {
 	const struct method *method;
-	unsigned int count;
-	unsigned int started;
-	volatile unsigned int lines;
-	volatile unsigned int absent;
-	volatile bool leave;
-	unsigned int channel_count;
+	unsigned int count;		/* wanted */
+	unsigned int started;		/* threads */
+	volatile unsigned int begun;	/* threads that took a channel */
+	volatile unsigned int lines;	/* that all of them got */
+	volatile unsigned int absent;	/* could not be opened */
+	volatile bool leave;		/* read once more and end */
+	unsigned int channel_count;	/* one, or one each */
 	struct channel channels[READERS_MAX];
 	struct end writers[READERS_MAX];
-	struct sleeper sleepers[READERS_MAX];
-	char line[LINE_SIZE];
-	sem_t done;
-};
+	pthread_t threads[READERS_MAX];
+	char line[LINE_BYTES];
+	sem_t done;			/* the last reader has it, if the method DEFERS */
+} crowd;
 
 static void *sleep_and_read(void *argument)
 {
-	struct sleeper *sleeper = argument;
-	struct crowd *crowd = sleeper->crowd;
-	char buf[LINE_SIZE];
+	unsigned int number = crowd.begun++;
+	char buf[LINE_BYTES];
 	struct end end;
 
-	if (!end_open(&end, sleeper->channel, READER)) {
-		crowd->absent++;
+	if (!end_open(&end, &crowd.channels[min(number, crowd.channel_count - 1)], READER)) {
+		crowd.absent++;
 		return NULL;
 	}
-	while (!crowd->leave) {
-		CHECK(crowd->method->read(&end, buf, sizeof(buf)) == LINE_SIZE);
-		if (++crowd->lines == crowd->count && crowd->method->traits & DEFERS)
-			sem_post(&crowd->done);
+	while (!crowd.leave) {
+		CHECK(crowd.method->read(&end, buf, sizeof(buf)) == LINE_BYTES);
+		if (++crowd.lines == crowd.count && crowd.method->traits & DEFERS)
+			sem_post(&crowd.done);
 	}
 	end_close(&end);
 	return NULL;
 }
 
-static void wake_all(struct crowd *crowd)
+static void write_all(void)
 {
-	for (unsigned int i = 0; i < crowd->channel_count; i++)
-		crowd->method->write(&crowd->writers[i], crowd->line, LINE_SIZE);
+	for (unsigned int i = 0; i < crowd.channel_count; i++)
+		crowd.method->write(&crowd.writers[i], crowd.line, LINE_BYTES);
 }
 
-static uint64_t timed_wake(struct crowd *crowd)
+static void wake_all(void *unused)
 {
-	uint64_t start = now(), ns;
-
-	crowd->lines = 0;
-	wake_all(crowd);
-	if (crowd->method->traits & DEFERS)
-		sem_wait(&crowd->done);
-	ns = now() - start;
-	CHECK(crowd->lines == crowd->count);
-	return ns;
+	crowd.lines = 0;
+	write_all();
+	if (crowd.method->traits & DEFERS)
+		sem_wait(&crowd.done);
+	CHECK(crowd.lines == crowd.count);
 }
 
-/* False if this machine cannot have so many, or none of that priority. */
-static bool start_sleepers(struct crowd *crowd)
+/* Returns false if this machine cannot have so many, or none of that priority. */
+static bool start_readers(void)
 {
 	struct sched_param param = { .sched_priority = 1 };
 	pthread_attr_t attr;
@@ -116,67 +81,47 @@ static bool start_sleepers(struct crowd *crowd)
 	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
 	pthread_attr_setschedparam(&attr, &param);
-	for (unsigned int i = 0; i < crowd->count; i++) {
-		struct sleeper *sleeper = &crowd->sleepers[i];
-
-		sleeper->crowd = crowd;
-		sleeper->channel = &crowd->channels[min(i, crowd->channel_count - 1)];
-		if (pthread_create(&sleeper->thread, &attr, sleep_and_read, sleeper))
-			break;
-		crowd->started++;
-	}
+	while (crowd.started < crowd.count &&
+	       !pthread_create(&crowd.threads[crowd.started], &attr, sleep_and_read, NULL))
+		crowd.started++;
 	pthread_attr_destroy(&attr);
 	usleep(SETTLE_US);
-	return crowd->started == crowd->count && !crowd->absent;
+	return crowd.started == crowd.count && !crowd.absent;
 }
 
-static void measure_crowd(struct crowd *crowd)
+static void measure_crowd(void)
 {
-	struct sample sample;
-	uint64_t start;
-
-	if (start_sleepers(crowd)) {
-		start = now();
-		for (unsigned int i = 0; i < WARM_UP; i++)
-			timed_wake(crowd);
-		sample_alloc(&sample, rounds_within_budget(now() - start, WARM_UP));
-		for (unsigned int i = 0; i < sample.count; i++)
-			sample.ns[i] = timed_wake(crowd);
-		emit_sample(&(struct figure){ "wake", crowd->method, "readers", crowd->count },
-			    &sample, 0);
-		sample_free(&sample);
-	}
-	crowd->leave = true;
-	wake_all(crowd);
-	for (unsigned int i = 0; i < crowd->started; i++)
-		pthread_join(crowd->sleepers[i].thread, NULL);
+	if (start_readers())
+		measure(&(struct figure){ "wake", crowd.method, "readers", crowd.count },
+			wake_all, NULL, 0, 0);
+	crowd.leave = true;
+	write_all();
+	while (crowd.started)
+		pthread_join(crowd.threads[--crowd.started], NULL);
 }
 
 static void wake_readers(const struct method *method, unsigned int count)
 {
-	struct crowd *crowd = calloc(1, sizeof(*crowd));
 	unsigned int made = 0, opened = 0;
 
-	CHECK(crowd);
-	crowd->method = method;
-	crowd->count = count;
-	crowd->channel_count = method->traits & BROADCASTS ? 1 : count;
-	fill_line(crowd->line, LINE_SIZE, 0);
-	sem_init(&crowd->done, 0, 0);
-	while (made < crowd->channel_count && channel_create(&crowd->channels[made], method, made))
+	crowd = (struct crowd){
+		.method = method,
+		.count = count,
+		.channel_count = method->traits & BROADCASTS ? 1 : count,
+	};
+	fill_line(crowd.line, LINE_BYTES, 0);
+	sem_init(&crowd.done, 0, 0);
+	while (made < crowd.channel_count && channel_create(&crowd.channels[made], method, made))
 		made++;
-	if (made < crowd->channel_count)
-		goto destroy;
-	while (opened < made && end_open(&crowd->writers[opened], &crowd->channels[opened], WRITER))
+	while (made == crowd.channel_count && opened < made &&
+	       end_open(&crowd.writers[opened], &crowd.channels[opened], WRITER))
 		opened++;
-	if (opened == made)
-		measure_crowd(crowd);
+	if (opened == crowd.channel_count)
+		measure_crowd();
 	while (opened--)
-		end_close(&crowd->writers[opened]);
-destroy:
+		end_close(&crowd.writers[opened]);
 	while (made--)
-		channel_destroy(&crowd->channels[made]);
-	free(crowd);
+		channel_destroy(&crowd.channels[made]);
 }
 
 void measure_wake(const struct method *method)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What methods have in common.
+ * What methods have in common, and the two that every program of the bench needs.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -25,8 +27,15 @@ bool channel_create(struct channel *channel, const struct method *method, unsign
 
 void channel_destroy(struct channel *channel)
 {
-	if (channel->method->destroy)
+	if (channel->method->destroy) {
 		channel->method->destroy(channel);
+	} else if (channel->method->traits & UNNAMED) {
+		close(channel->fds[READER]);
+		if (channel->fds[WRITER] != channel->fds[READER])
+			close(channel->fds[WRITER]);
+	} else if (*channel->path) {
+		unlink(channel->path);
+	}
 }
 
 bool end_open(struct end *end, struct channel *channel, enum role role)
@@ -34,7 +43,7 @@ bool end_open(struct end *end, struct channel *channel, enum role role)
 	memset(end, 0, sizeof(*end));
 	end->channel = channel;
 	end->role = role;
-	end->fd = -1;
+	end->fd = channel->method->traits & UNNAMED ? channel->fds[role] : -1;
 	return !channel->method->open || channel->method->open(end);
 }
 
@@ -42,24 +51,66 @@ void end_close(struct end *end)
 {
 	if (end->channel->method->close)
 		end->channel->method->close(end);
+	if (end->map)
+		munmap(end->map, end->map_size);
+	if (end->fd >= 0 && !(end->channel->method->traits & UNNAMED))
+		close(end->fd);
 }
 
-bool method_takes(const struct method *method, size_t size)
+/* Opens both ends: reads come from @from, writes go to @to. */
+bool pair_join(struct pair *pair, struct channel *from, struct channel *to, size_t size)
 {
-	return !method->max || size <= method->max;
-}
-
-bool take_fd(struct end *end)
-{
-	end->fd = end->channel->fds[end->role];
+	if (!end_open(&pair->reader, from, READER))
+		return false;
+	if (!end_open(&pair->writer, to, WRITER)) {
+		end_close(&pair->reader);
+		return false;
+	}
+	pair->size = size;
+	pair->line = malloc(size);
+	pair->buf = calloc(1, size);
+	CHECK(pair->line && pair->buf);
+	fill_line(pair->line, size, 0);
 	return true;
 }
 
-void close_fds(struct channel *channel)
+/* Opens both ends of a new channel; false if the method does not take this size. */
+bool pair_open(struct pair *pair, const struct method *method, size_t size)
 {
-	close(channel->fds[READER]);
-	if (channel->fds[WRITER] != channel->fds[READER])
-		close(channel->fds[WRITER]);
+	if ((method->max && size > method->max) || !channel_create(&pair->channel, method, 0))
+		return false;
+	if (pair_join(pair, &pair->channel, &pair->channel, size))
+		return true;
+	channel_destroy(&pair->channel);
+	return false;
+}
+
+void pair_close(struct pair *pair)
+{
+	free(pair->line);
+	free(pair->buf);
+	end_close(&pair->writer);
+	end_close(&pair->reader);
+	if (pair->channel.method)
+		channel_destroy(&pair->channel);
+}
+
+/* A line of @size bytes, with a number if it has room for one. */
+void fill_line(char *line, size_t size, unsigned int number)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%010u ", number);
+
+	memset(line, 'x', size - 1);
+	if (size > sizeof(text))
+		memcpy(line, text, len);
+	line[size - 1] = '\n';
+}
+
+bool open_path(struct end *end, int writer_flags, int reader_flags)
+{
+	end->fd = open(end->channel->path, end->role == WRITER ? writer_flags : reader_flags);
+	return end->fd >= 0;
 }
 
 ssize_t fd_write(struct end *end, const void *line, size_t len)
@@ -72,15 +123,41 @@ ssize_t fd_read(struct end *end, void *buf, size_t size)
 	return read(end->fd, buf, size);
 }
 
-void fd_close(struct end *end)
-{
-	close(end->fd);
-}
-
-bool name_channel(struct channel *channel, const char *directory)
+void name_channel(struct channel *channel, const char *directory)
 {
 	snprintf(channel->path, sizeof(channel->path), "%s/bench-%s-%u", directory,
 		 channel->method->name, channel->number);
 	unlink(channel->path);
-	return true;
 }
+
+static ssize_t nothing_write(struct end *end, const void *line, size_t len)
+{
+	return len;
+}
+
+static ssize_t nothing_read(struct end *end, void *buf, size_t size)
+{
+	return size;
+}
+
+const struct method method_nothing = {
+	.name = "nothing",
+	.traits = CONFLATES | NO_LINE,
+	.write = nothing_write,
+	.read = nothing_read,
+};
+
+static bool null_zero_open(struct end *end)
+{
+	end->fd = end->role == WRITER ? open("/dev/null", O_WRONLY) : open("/dev/zero", O_RDONLY);
+	return end->fd >= 0;
+}
+
+const struct method method_null_zero = {
+	.name = "null-zero",
+	.traits = CONFLATES | BROADCASTS | MULTIWRITES | NO_LINE,
+	.open = null_zero_open,
+	.write = fd_write,
+	.read = fd_read,
+	.peek = fd_read,
+};

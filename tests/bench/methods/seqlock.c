@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shared memory with a sequence lock, and a futex to sleep on: what one builds
- * when system calls are too dear. One writer only; any process that may map it
- * can damage it, and a writer killed half way leaves all readers spinning.
+ * Shared memory with a sequence lock, and a futex to sleep on. It has one writer. Any
+ * process that can map it can damage it, and a writer that is killed during a write leaves
+ * all readers spinning.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -35,12 +35,7 @@ static bool seqlock_create(struct channel *channel)
 	return true;
 }
 
-static void seqlock_destroy(struct channel *channel)
-{
-	unlink(channel->path);
-}
-
-/* Readers must be able to write, too: they announce that they sleep. */
+/* Readers write, too: they count themselves as sleepers. */
 static bool seqlock_open(struct end *end)
 {
 	struct shared *shared;
@@ -53,13 +48,9 @@ static bool seqlock_open(struct end *end)
 	if (shared == MAP_FAILED)
 		return false;
 	end->map = shared;
+	end->map_size = sizeof(*shared);
 	end->seen = shared->sequence;
 	return true;
-}
-
-static void seqlock_close(struct end *end)
-{
-	munmap(end->map, sizeof(struct shared));
 }
 
 static ssize_t seqlock_write(struct end *end, const void *line, size_t len)
@@ -72,7 +63,7 @@ static ssize_t seqlock_write(struct end *end, const void *line, size_t len)
 	shared->len = len;
 	memcpy(shared->line, line, len);
 	atomic_store_explicit(&shared->sequence, sequence + 2, memory_order_release);
-	/* The sleepers counted themselves before they looked at the sequence. */
+	/* Sleepers count themselves before they read the sequence. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&shared->sleepers, memory_order_relaxed))
 		syscall(SYS_futex, &shared->sequence, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -136,12 +127,9 @@ const struct method method_seqlock = {
 	.traits = SLEEPS | BROADCASTS | CONFLATES,
 	.max = LINE_MAX_BYTES,
 	.create = seqlock_create,
-	.destroy = seqlock_destroy,
 	.open = seqlock_open,
-	.close = seqlock_close,
 	.write = seqlock_write,
 	.read = seqlock_read,
-	.look = seqlock_look,
 	.peek = seqlock_peek,
 	.looks = seqlock_looks,
 	.peeks = seqlock_peeks,

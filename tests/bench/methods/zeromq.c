@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ZeroMQ with ZMQ_CONFLATE over ipc, publisher and subscriber. A thread of the
- * library's own does the sending: a write is back before its line is on its way,
- * so the figures to look at are those of write and read together.
+ * ZeroMQ with ZMQ_CONFLATE over ipc, publisher and subscriber. A thread of the library
+ * sends: a write returns before its line is sent, so the figures that matter are those of
+ * write and read together.
  *
  * A program of its own, because Debian's library cannot be linked statically.
  */
@@ -12,16 +12,12 @@
 
 #include "bench.h"
 
-#define JOIN_US	300000	/* until a subscription has surely come to the publisher */
+#define JOIN_US	300000	/* until the publisher has the subscription */
 
 static bool zeromq_create(struct channel *channel)
 {
-	return name_channel(channel, "/tmp");
-}
-
-static void zeromq_destroy(struct channel *channel)
-{
-	unlink(channel->path);
+	name_channel(channel, "/tmp");
+	return true;
 }
 
 static bool zeromq_open(struct end *end)
@@ -63,12 +59,11 @@ static ssize_t zeromq_read(struct end *end, void *buf, size_t size)
 	return zmq_recv(end->handle, buf, size, 0);
 }
 
-const struct method method_zeromq = {
+static const struct method method_zeromq = {
 	.name = "zeromq",
 	.traits = SLEEPS | BROADCASTS | CONFLATES | DEFERS,
-	.crowd = 10,	/* of hundreds some join too late for the first line */
+	.crowd = 10,	/* with more, some subscribe too late for the first line */
 	.create = zeromq_create,
-	.destroy = zeromq_destroy,
 	.open = zeromq_open,
 	.close = zeromq_close,
 	.write = zeromq_write,
