@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The newest line as a value in a multiprocessing.Manager's process.
+"""The newest line as a value in the process of a multiprocessing.Manager.
 
-Writer and reader hold a proxy; each access asks the manager by a socket. Nobody
-can sleep for a new value, so there is no round trip to be measured.
+Writer and reader have a proxy; each access is a request over a socket. No reader can sleep
+until a new value, so there is no round trip.
 
 usage: manager.py [--native]
 """
@@ -14,38 +14,36 @@ import sys
 import time
 
 SIZES = (1, 64, 512, 4096, 65536, 1048576)
-ROUNDS = 32
+WARM_UP, ROUNDS = 4, 32
 
 
 def now():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
-def typical(times, native):
-    """As figures.c has it: the median, or the mean without the slowest."""
-    return statistics.median(times) if native else statistics.mean(sorted(times)[:-1])
+def typical(times):
+    """As in figures.c: the median, or the mean without the slowest."""
+    if "--native" in sys.argv[1:]:
+        return statistics.median(times)
+    return statistics.mean(sorted(times)[:-1])
 
 
 def main():
-    native = "--native" in sys.argv[1:]
     with multiprocessing.Manager() as manager:
         proxy = manager.Value(bytes, b"")
         for size in SIZES:
             line = b"x" * (size - 1) + b"\n"
-            times = {"write": [], "read": [], "write+read": []}
-            for number in range(ROUNDS + 4):
+            times = []
+            for _ in range(WARM_UP + ROUNDS):
                 start = now()
                 proxy.value = line
                 between = now()
                 assert proxy.value == line
                 end = now()
-                if number >= 4:
-                    times["write"].append(between - start)
-                    times["read"].append(end - between)
-                    times["write+read"].append(end - start)
-            for measure, values in times.items():
+                times.append((between - start, end - between, end - start))
+            for measure, values in zip(("write", "read", "write+read"), zip(*times[WARM_UP:])):
                 print(json.dumps({"measure": measure, "method": "manager", "size": size,
-                                  "value": typical(values, native), "count": ROUNDS}))
+                                  "value": typical(values), "count": ROUNDS}))
 
 
 if __name__ == "__main__":

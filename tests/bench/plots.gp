@@ -2,24 +2,16 @@
 #
 # usage: gnuplot -e "dir='DIRECTORY'; unit='UNIT'" plots.gp
 #
-# Draws size.svg, wake.svg and scale.svg from the data of "plots".
+# Draws size.svg, wake.svg and scale.svg from the data of "report".
 
-# lastline stands out; its rivals have the other colours.
-set linetype 1 lc rgb "#c1121f" lw 3 pt 7
-set linetype 2 lc rgb "#f77f00" lw 3 pt 5
-set linetype 3 lc rgb "#003049" lw 1.5 pt 9
-set linetype 4 lc rgb "#457b9d" lw 1.5 pt 11
-set linetype 5 lc rgb "#74a5c4" lw 1.5 pt 13
-set linetype 6 lc rgb "#2a9d8f" lw 1.5 pt 1
-set linetype 7 lc rgb "#588157" lw 1.5 pt 2
-set linetype 8 lc rgb "#8d6a9f" lw 1.5 pt 3
-set linetype 9 lc rgb "#9c6644" lw 1.5 pt 4
-set linetype 10 lc rgb "#b5838d" lw 1.5 pt 6
-set linetype 11 lc rgb "#6c757d" lw 1.5 pt 8
-set linetype 12 lc rgb "#a68a64" lw 1.5 pt 10
-set linetype 13 lc rgb "#4a4e69" lw 1.5 pt 12
-set linetype 14 lc rgb "#adb5bd" lw 1.5 dt 2 pt 14
-set linetype 15 lc rgb "#ced4da" lw 1.5 dt 2 pt 15
+# lastline has thick red lines, the alternatives thin ones, the floors dashed ones.
+colors = "#c1121f #f77f00 #003049 #457b9d #74a5c4 #2a9d8f #588157 #8d6a9f \
+	#9c6644 #b5838d #6c757d #a68a64 #4a4e69 #adb5bd #ced4da"
+points = "7 5 9 11 13 1 2 3 4 6 8 10 12 14 15"
+do for [i=1:15] {
+	set linetype i lc rgb word(colors, i) pt int(word(points, i)) \
+		lw (i < 3 ? 3 : 1.5) dt 1+(i > 13)
+}
 
 set terminal svg size 900,560 dynamic noenhanced font "sans-serif,13" background "white"
 set key outside right center reverse Left
@@ -57,7 +49,7 @@ set title "Readers beside one writer"
 set xlabel "CPUs that read"
 set ylabel "reads, to those of one CPU"
 set xrange [1:4]
-# The only reader of a seqlock spins while the writer is at it: more gain more than they are.
+# The only reader of a seqlock spins during a write, so more readers gain more than their number.
 set yrange [0:8]
 set xtics (1, 2, 4)
 stats dir."/scale.dat" nooutput

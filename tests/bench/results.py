@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Figures of the bench: collected, looked up, and made into tables.
+"""Figures of the bench: parsed, looked up, and put into tables.
 
-A figure is what one line of the programs' output says. It is looked up by a key of
-its measure, its method and, if there is one, its parameter: "write pipe 64".
+A figure is one line of the programs' output. Its key consists of its measure, its method
+and, if there is one, its parameter: "write pipe 64".
 """
 import json
 
 PARAMETERS = ("size", "readers", "cpus")
 
-# In the order of the tables; a floor is nobody's rival.
+# In the order of the tables
 TITLES = {
     "lastline": "lastline, read and write",
     "mapped": "lastline, mapped view",
@@ -34,72 +34,59 @@ def key_of(figure):
     return " ".join(words)
 
 
+def figures_of(lines):
+    """The figures in a program's output; anything else there is an error."""
+    figures = []
+    for line in lines:
+        try:
+            if line.strip():
+                figures.append(json.loads(line))
+        except ValueError as error:
+            raise SystemExit(f"bench: not a figure: {line.strip()}") from error
+    return figures
+
+
 class Results:
     """All figures of one run."""
 
-    def __init__(self, figures, unit, about=None):
+    def __init__(self, figures, unit):
         self.figures = figures
         self.unit = unit
-        self.about = about or {}
         self.by_key = {key_of(figure): figure for figure in figures}
-
-    @classmethod
-    def load(cls, path):
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-        return cls(data["figures"], data["unit"], data["about"])
-
-    def text(self):
-        """JSON, one figure a line."""
-        figures = ",\n".join("  " + json.dumps(figure) for figure in self.figures)
-        return (f'{{\n "about": {json.dumps(self.about)},\n "unit": {json.dumps(self.unit)},\n'
-                f' "figures": [\n{figures}\n ]\n}}\n')
 
     def get(self, *words):
         """The value of a figure, or None."""
         figure = self.by_key.get(" ".join(str(word) for word in words))
         return figure["value"] if figure else None
 
+    def quotient(self, dividend, divisor):
+        """Of two figures, by their keys; or None."""
+        return divide(self.get(*dividend), self.get(*divisor))
+
     def methods(self, *measures):
         """Those that have a figure of any of these measures."""
         present = {f["method"] for f in self.figures if f["measure"] in measures}
         return [method for method in TITLES if method in present]
 
+    def per_reader(self, method):
+        """The cost of each further sleeping reader, from the two largest crowds."""
+        crowds = sorted((f["readers"], f["value"]) for f in self.figures
+                        if f["measure"] == "wake" and f["method"] == method)
+        if len(crowds) < 2:
+            return None
+        (fewer, less), (more, much) = crowds[-2:]
+        return (much - less) / (more - fewer)
 
-def figures_of(lines):
-    """The figures in a program's output; anything else there is an error."""
-    figures = []
-    for line in lines:
-        line = line.strip()
-        if not line:
-            continue
-        try:
-            figures.append(json.loads(line))
-        except ValueError as error:
-            raise SystemExit(f"bench: not a figure: {line}") from error
-    return figures
+    def scaled(self, measure, method, cpus):
+        """Calls on so many CPUs in calls of one CPU, corrected by the control."""
+        ratio_to_one = self.quotient((measure + ":to-control", method, cpus),
+                                     (measure + ":to-control", method, 1))
+        return ratio_to_one and ratio_to_one * cpus
 
-
-def per_reader(results, method):
-    """What each further sleeping reader adds, from the two largest crowds."""
-    crowds = sorted((f["readers"], f["value"]) for f in results.figures
-                    if f["measure"] == "wake" and f["method"] == method)
-    if len(crowds) < 2:
-        return None
-    (fewer, less), (more, much) = crowds[-2:]
-    return (much - less) / (more - fewer)
-
-
-def scaled(results, measure, method, cpus):
-    """How many times the calls of one CPU so many did, if the control did as many."""
-    one = results.get(measure + ":to-control", method, 1)
-    many = results.get(measure + ":to-control", method, cpus)
-    return many / one * cpus if one and many else None
-
-
-def raw_scaled(results, measure, method, cpus):
-    one, many = results.get(measure, method, 1), results.get(measure, method, cpus)
-    return many / one if one and many else None
+    def writer_kept(self, method, cpus):
+        """The writer's share of the calls beside one reader."""
+        return self.quotient(("readers:writer-to-control", method, cpus),
+                             ("readers:writer-to-control", method, 1))
 
 
 class Table:
@@ -110,12 +97,9 @@ class Table:
         self.notes = []
 
     def row(self, *cells):
-        """A row with no figure at all says nothing."""
+        """A row without any figure is left out."""
         if any(cell is not None for cell in cells[1:]):
             self.rows.append([show(cell) for cell in cells])
-
-    def note(self, text):
-        self.notes.append(text)
 
     def text(self):
         lines = [self.columns] + self.rows
@@ -138,12 +122,27 @@ class Table:
         return "\n".join(out)
 
 
+def put_into_page(page, name, text):
+    """Replaces what is between "<!-- NAME: begin" and "<!-- NAME: end"."""
+    old = page.read_text(encoding="utf-8")
+    before, begin, rest = old.partition(f"<!-- {name}: begin")
+    first, _, rest = rest.partition("\n")
+    _, end, after = rest.partition(f"<!-- {name}: end")
+    if not end:
+        raise SystemExit(f"bench: no place for {name} in {page}")
+    page.write_text(before + begin + first + "\n" + text + end + after, encoding="utf-8")
+
+
 def show(cell):
     if cell is None:
         return "–"
     if isinstance(cell, float):
         return f"{cell:.2f}" if abs(cell) < 10 and cell % 1 else f"{cell:.0f}"
     return str(cell)
+
+
+def divide(value, base):
+    return value / base if value is not None and base else None
 
 
 def ratio(value, base):
