@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cost of a line that crosses a broker, by lastline-mqtt and by mosquitto_pub; see
+docs/performance.md.
+
+usage: line_cost.py [--docs]
+  --docs  put the tables into the page, too
+
+Carries this machine's mosquitto, mosquitto_pub and mosquitto_sub into a virtual machine,
+whose clock counts instructions, and runs itself there with --guest. Lines go from one
+channel, or a pipe, through a broker to another channel. The driver keeps the time at which
+each was published on either side.
+"""
+import fcntl
+import json
+import os
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent.parent
+BUILD = Path(os.environ.get("BUILD", TOP / "build"))
+
+# The tool at the near end, its QoS, and the QoS at the far end
+METHODS = {
+    "bridge": ("lastline-mqtt, as it comes", "lastline-mqtt", 1, 0),
+    "bridge-1": ("lastline-mqtt, QoS 1", "lastline-mqtt", 1, 1),
+    "bridge-0": ("lastline-mqtt, QoS 0", "lastline-mqtt", 0, 0),
+    "pub-l-1": ("mosquitto_pub -l, QoS 1", "mosquitto_pub -l", 1, 1),
+    "pub-l-0": ("mosquitto_pub -l, QoS 0", "mosquitto_pub -l", 0, 0),
+    "pub-m-1": ("mosquitto_pub -m, QoS 1", "mosquitto_pub -m", 1, 1),
+    "pub-m-0": ("mosquitto_pub -m, QoS 0", "mosquitto_pub -m", 0, 0),
+}
+BASE = "pub-l-1"
+PARTS = ("near", "broker", "far")
+
+HOST, PORT, TOPIC = "127.0.0.1", "1883", "line"
+INFO, TAKEN = 0x8040be00, 0x8040be01
+SIZE = 64
+ALONE = 100			# lines, one at a time
+ALONE_BY_PROCESS = 20
+WARM_UP = 10
+PAUSE = 0.01			# seconds until the next one, so that all sleep again
+MANY = 10000			# lines, as fast as the writer can
+TIMEOUT = 5			# seconds without a new line
+LINES = Path("/tmp/lines")
+
+
+def now():
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+def times_of(fd, request):
+    """Generation and time: INFO of the newest line, TAKEN of the line that was read last."""
+    return struct.unpack_from("QQ", fcntl.ioctl(fd, request, bytes(64)))
+
+
+def numbered(number):
+    return b"%0*d\n" % (SIZE - 1, number)
+
+
+def run(*command, **options):
+    """Runs a process to its end. Returns its resource usage."""
+    program = subprocess.Popen(command, **options)
+    usage = os.wait4(program.pid, 0)[2]
+    program.returncode = 0
+    return usage
+
+
+def cpu_ns(usage):
+    return (usage.ru_utime + usage.ru_stime) * 1e9
+
+
+class Way:
+    """A broker, and the processes that carry lines to it and from it."""
+
+    def __init__(self, method):
+        self.method = method
+        _, self.tool, self.near_qos, self.far_qos = METHODS[method]
+        self.near = os.open("/dev/lastline0", os.O_RDWR)
+        self.far = os.open("/dev/lastline1", os.O_RDONLY | os.O_NONBLOCK)
+        self.entry = self.near
+        self.processes = {}
+        self.per_line = 0	# instructions of processes that carried one line each
+        self.start("broker", "mosquitto", "-c", "/tmp/mosquitto.conf")
+        if self.tool == "lastline-mqtt":
+            self.bridge("far", self.far_qos, "--subscribe", f"{TOPIC}=1")
+            self.bridge("near", self.near_qos, "--publish", f"0={TOPIC}")
+        else:
+            with open("/dev/lastline1", "wb") as out:
+                self.start("far", "mosquitto_sub", *self.client(self.far_qos), stdout=out)
+        if self.tool == "mosquitto_pub -l":
+            out, self.entry = os.pipe()
+            self.start("near", "mosquitto_pub", *self.client(self.near_qos), "-r", "-l",
+                       stdin=out)
+            os.close(out)
+
+    def start(self, name, *command, **redirection):
+        self.processes[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL,
+                                                **redirection)
+        # The clock of an idle machine jumps, so this takes no time.
+        time.sleep(2)
+
+    def bridge(self, name, qos, *mapping):
+        self.start(name, "lastline-mqtt", "--broker", f"mqtt://{HOST}:{PORT}", "--id", name,
+                   "--qos", str(qos), *mapping)
+
+    def client(self, qos):
+        return "-h", HOST, "-p", PORT, "-q", str(qos), "-t", TOPIC
+
+    def end(self):
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        for fd in {self.near, self.far, self.entry}:
+            os.close(fd)
+
+    def carry(self, data):
+        """One line. Returns the time between its publications."""
+        start = now()
+        if self.tool == "mosquitto_pub -m":
+            self.per_line += cpu_ns(run("mosquitto_pub", *self.client(self.near_qos), "-r",
+                                        "-m", data[:-1]))
+        else:
+            os.write(self.entry, data)
+            if self.entry == self.near:
+                start = times_of(self.near, INFO)[1]
+        if not select.select([self.far], [], [], TIMEOUT)[0] or \
+                os.read(self.far, SIZE) != data:
+            raise ValueError(f"{self.method}: the line does not arrive")
+        return times_of(self.far, TAKEN)[1] - start
+
+    def skip(self):
+        """Lines that have arrived so far."""
+        time.sleep(1)
+        os.lseek(self.far, 0, os.SEEK_END)
+
+    def costs(self):
+        """Instructions of all threads so far, and bytes on the loopback interface."""
+        costs = {name: sum(int(file.read_text(encoding="ascii").split()[0])
+                           for file in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+                 for name, process in self.processes.items()}
+        costs.setdefault("near", self.per_line)
+        costs["bytes"] = int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(
+            encoding="ascii"))
+        return costs
+
+    def memory(self):
+        """The largest of the near end, in KiB."""
+        pid = self.processes["near"].pid
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0])
+
+
+def emit(measure, method, value):
+    print(json.dumps({"measure": measure, "method": method, "value": value}), flush=True)
+
+
+def alone(way):
+    count = ALONE_BY_PROCESS if way.tool == "mosquitto_pub -m" else ALONE
+    times = []
+    way.skip()
+    for number in range(WARM_UP + count):
+        if number == WARM_UP:
+            before = way.costs()
+        times.append(way.carry(numbered(number)))
+        time.sleep(PAUSE)
+    after = way.costs()
+    emit("latency", way.method, statistics.mean(sorted(times[WARM_UP:])[:-1]))
+    for name, value in after.items():
+        emit(f"alone:{name}", way.method, (value - before[name]) / count)
+
+
+def write_all(out):
+    """A process writes all lines, with a call for each."""
+    return run("dd", f"if={LINES}", f"bs={SIZE}", "status=none", stdout=out)
+
+
+def wait_for(way, data):
+    """Returns when that line was published on the far channel; None if it does not come."""
+    last, since = None, now()
+    while now() - since < TIMEOUT * 1e9:
+        os.lseek(way.far, 0, os.SEEK_SET)
+        got = os.read(way.far, SIZE)
+        if got == data:
+            return times_of(way.far, INFO)[1]
+        if got != last:
+            last, since = got, now()
+        time.sleep(0.005)
+    return None
+
+
+def many(way, idle):
+    LINES.write_bytes(b"".join(numbered(MANY + number) for number in range(MANY)))
+    way.skip()
+    generation, before, start = times_of(way.far, INFO)[0], way.costs(), now()
+    usage = write_all(way.entry)
+    written = end = now()
+    if way.entry == way.near:
+        end = times_of(way.near, INFO)[1]
+    arrived = wait_for(way, numbered(2 * MANY - 1))
+    way.skip()
+    after = way.costs()
+    figures = {
+        "writer": cpu_ns(usage) / MANY,
+        "sleeps": usage.ru_nvcsw - idle.ru_nvcsw,
+        "written": (written - start) / 1000,
+        "arrived": times_of(way.far, INFO)[0] - generation,
+        "carried": sum(after[name] - before[name] for name in PARTS) / MANY,
+        "bytes": (after["bytes"] - before["bytes"]) / MANY,
+        "memory": way.memory(),
+    }
+    if arrived:
+        figures["fresh"] = (arrived - end) / 1000
+    for name, value in figures.items():
+        emit(f"many:{name}", way.method, value)
+
+
+def guest():
+    Path("/tmp/mosquitto.conf").write_text(
+        f"listener {PORT} {HOST}\nallow_anonymous true\nuser root\n", encoding="ascii")
+    LINES.write_bytes(numbered(0) * MANY)
+    with open("/dev/null", "wb") as null:
+        idle = write_all(null)
+    emit("many:writer", "null", cpu_ns(idle) / MANY)
+    for method in METHODS:
+        way = Way(method)
+        alone(way)
+        if way.tool != "mosquitto_pub -m":
+            many(way, idle)
+        way.end()
+
+
+def measure():
+    """The output of the virtual machine."""
+    programs = BUILD / "userspace"
+    library = (programs / "liblastline.so.1").resolve()
+    for words in ((TOP, "vm-modules"), (TOP / "userspace", "MQTT=yes")):
+        subprocess.run(["make", "-s", "-C", *words], stdout=sys.stderr, check=True)
+    command = [TOP / "tests/vm/run", "--icount", "--timeout", "1800"]
+    for tool in ("dd", "lastline-mqtt", "mosquitto", "mosquitto_pub", "mosquitto_sub", "python3"):
+        command += ["--with", tool]
+    command += ["--add", f"{programs}/lastline-mqtt:/usr/bin/lastline-mqtt",
+                "--add", f"{library}:/usr/lib/liblastline.so.1", "--add", f"{HERE}:/mqtt",
+                "--", "python3", "/mqtt/line_cost.py", "--guest"]
+    vm = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
+                        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})
+    if vm.returncode:
+        sys.exit(f"line_cost: no figures\n{vm.stdout}")
+    return vm.stdout
+
+
+def tables_of(output):
+    sys.path.insert(0, str(HERE.parent))
+    from results import Results, Table, figures_of, ratio, whole
+    results = Results(figures_of(output.splitlines()), "instructions")
+    one = Table("One line at a time (instructions)", "", "latency", "to pub -l", "near end",
+                "broker", "far end", "all three", "to pub -l", "bytes")
+    fast = Table("10,000 lines, as fast as they can be written", "", "writer", "it slept",
+                 "all written", "arrived", "carriers", "to pub -l", "bytes", "newest there",
+                 "memory")
+
+    def get(name, method):
+        return results.get(name, method)
+
+    def all_three(method):
+        return sum(get("alone:" + part, method) for part in PARTS)
+
+    for method, (title, *_) in METHODS.items():
+        one.row(title, whole(get("latency", method)),
+                ratio(get("latency", method), get("latency", BASE)),
+                *(whole(get("alone:" + part, method)) for part in PARTS),
+                whole(all_three(method)), ratio(all_three(method), all_three(BASE)),
+                whole(get("alone:bytes", method)))
+        fast.row(title, *(whole(get("many:" + name, method)) for name in
+                          ("writer", "sleeps", "written", "arrived", "carried")),
+                 ratio(get("many:carried", method), get("many:carried", BASE)),
+                 *(whole(get("many:" + name, method)) for name in ("bytes", "fresh", "memory")))
+    one.notes = [
+        "latency: from publication on the near channel, or the write to the pipe, or the start "
+        "of the process, to publication on the far channel. to pub -l: to that with QoS 1. "
+        "bytes: on the loopback, with all headers and acknowledgements."]
+    fast.notes = [
+        "writer: dd, instructions for each line; to /dev/null "
+        f"{get('many:writer', 'null'):.0f}. all written: after so many µs. carriers: near end, "
+        "broker and far end together, instructions for each line written. bytes: on the "
+        "loopback, for each line written. newest there: so many µs after the last write. "
+        "memory: of the near end, at most, in KiB."]
+    return one, fast
+
+
+def main():
+    if sys.argv[1:] == ["--guest"]:
+        guest()
+        return
+    if sys.argv[1:] not in ([], ["--docs"]):
+        sys.exit(__doc__.strip())
+    tables = tables_of(measure())
+    print("\n\n".join(table.text() for table in tables))
+    if sys.argv[1:]:
+        from results import put_into_page
+        put_into_page(TOP / "docs/performance.md", "mqtt",
+                      "".join(table.markdown() + "\n\n" for table in tables))
+
+
+if __name__ == "__main__":
+    main()
