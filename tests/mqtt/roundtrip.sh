@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lastline-mqtt(1) with a broker on the loopback interface: the part of lines.sh and
+# faults.sh that a small machine without systemd and udev can run in seconds.
+set -u
+
+# shellcheck source=tests/tap.sh
+. "$(dirname "$0")/../tap.sh"
+patience=60
+
+start_broker()
+{
+	printf '%s\n' "user root" "listener 1883 127.0.0.1" "allow_anonymous true" >"$tmp/conf"
+	mosquitto -c "$tmp/conf" >>"$tmp/broker" 2>&1 &
+	broker=$!
+	await listens 2>/dev/null
+}
+listens() { true >/dev/tcp/127.0.0.1/1883; }
+
+stop_broker()
+{
+	kill "$broker"
+	wait "$broker"
+	await figure_is near connected false
+}
+
+# start_bridge ID OPTION...
+start_bridge()
+{
+	lastline-mqtt --id "$1" --broker mqtt://127.0.0.1 "${@:2}" &
+	await figure_is "$1" connected true
+}
+
+# value KEY: of JSON that has each member in a line of its own
+value() { sed -n "s/^ *\"$1\": \"\?\([^\",]*\).*/\1/p"; }
+figure_is() { [ "$(lastline-mqtt --id "$1" --status --json 2>&1 | value "$2")" = "$3" ]; }
+generation() { lastline info --json "$1" | value generation; }
+newest_is() { [ "$(lastline get "$1" 2>&1)" = "$2" ]; }
+microseconds() { echo "${EPOCHREALTIME/./}"; }
+
+round_trip()
+{
+	local near far late name path written waited age
+
+	for name in near far late; do
+		path=$(lastline add) || fail "no channel"
+		printf -v "$name" %s "${path#/dev/lastline}"
+		echo "$path" >>"$home/channels"
+	done
+	start_broker
+	# Its own lines come back to near.
+	start_bridge near --publish "$near=t" --subscribe "t=$near"
+	start_bridge far --subscribe "t=$far"
+	lastline watch --plain "$far" >"$tmp/arrived" &
+	lastline pub "$near" one
+	await newest_is "$far" one
+
+	stop_broker
+	lastline pub "$near" two
+	lastline pub "$near" three
+	written=$(microseconds)
+	start_broker
+	waited=$(($(microseconds) - written))
+	await newest_is "$far" three
+	age=$(lastline-mqtt --id far --status --json | value age_ns)
+	[[ $age -ge ${waited}000 && $age -le $(($(microseconds) - written))999 ]] ||
+		fail "the age is $age ns after $waited us without a broker"
+
+	# The broker loses its state, so that near sends its line again.
+	stop_broker
+	start_broker
+	start_bridge late --subscribe "t=$late"
+	await newest_is "$late" three
+	await figure_is far connected true
+	lastline pub "$near" four
+	await newest_is "$late" four
+	await newest_is "$far" four
+	expect "4 3 2" "$(generation "$near") $(generation "$far") $(generation "$late")" \
+		"the number of lines of near, far and late"
+	await grep -q four "$tmp/arrived"
+	expect "one three four" "$(paste -sd ' ' "$tmp/arrived")" "what arrived"
+}
+test_that "the newest line crosses a broker once, also after its restart" round_trip
+
+remove_channels()
+{
+	[ ! -e "$home/channels" ] || xargs lastline remove <"$home/channels"
+	rm -f "$home/channels"
+} >/dev/null 2>&1
+
+after=remove_channels
+run_tests
