@@ -1,39 +1,40 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) when something is gone, silent, slow or too much: the newest line of each
-# channel arrives in the end, and nothing older than the newest does.
-# Wants all of it installed, root, and a machine of its own.
+# lastline-mqtt(1) with processes that die, hang or are slow, and with bad links: the newest
+# line of each channel arrives in the end, and no older line after it. Needs an installed
+# lastline, root, and a machine of its own.
 set -u
 
 # shellcheck source=tests/mqtt/network.sh
 . "$(dirname "$0")/network.sh"
 
-keepalive=5s	# until who is silent counts as gone
+keepalive=5s	# until a silent peer counts as lost
 publish=(--qos 0 --publish a0=t/0 --qos 1 --publish a1=t/1)
 subscribe=(--qos 0 --subscribe t/0=b0 --qos 1 --subscribe t/1=b1)
 
 pub() { lastline pub a0 "$1"; lastline pub a1 "$1"; }
-both_are() { newest_is b0 "$1" && newest_is b1 "$1"; }
-arrives() { await both_are "$1"; }
+arrives() { await newest_is b0 "$1"; await newest_is b1 "$1"; }
 
-# begin [BROKER-LINE]...: a line of each QoS has arrived. What comes from now on is in
+# begin [BROKER-LINE]...: a line of each QoS has arrived. All lines that arrive are in
 # $tmp/b0 and $tmp/b1.
 begin()
 {
+	local channel
+
 	add a0 a1 b0 b1
 	start_broker "$@"
 	start_bridge near "${publish[@]}"
 	start_bridge far "${subscribe[@]}"
 	pub before
 	arrives before
-	lastline watch --plain b0 >>"$tmp/b0" &
-	lastline watch --plain b1 >>"$tmp/b1" &
-	await has_line "$tmp/b0" before
-	await has_line "$tmp/b1" before
+	for channel in b0 b1; do
+		lastline watch --plain "$channel" >>"$tmp/$channel" &
+		await has_line "$tmp/$channel" before
+	done
 }
 
-# pub_many: lines of which only the newest is to arrive
+# pub_many: only the newest of these lines may arrive
 pub_many()
 {
 	local number
@@ -44,13 +45,13 @@ pub_many()
 	pub newest
 }
 
-# on_its_way: a line that is sent, whatever becomes of it
-on_its_way()
+# send_one: a line of each QoS has been sent; it may arrive or get lost
+send_one()
 {
 	local sent
 
 	sent=$(figure near publish sent)
-	pub "on its way"
+	pub "in flight"
 	await both_sent_more "${sent% *}" "${sent#* }"
 }
 both_sent_more()
@@ -61,59 +62,60 @@ both_sent_more()
 	[ "${sent% *}" -gt "$1" ] && [ "${sent#* }" -gt "$2" ]
 }
 
-# ends_well: the newest arrives, all goes on, and nothing else came in between
+# ends_well CHANNEL...: the newest lines and the next ones arrive, on these channels no
+# older ones, and none twice
 ends_well()
 {
+	local channel
+
 	arrives newest
 	pub after
 	arrives after
-	only_the_newest b0 stale
-	only_the_newest b1 stale
-}
-
-# Where the connection stays, and with QoS 0 the kernel may have taken one line more.
-ends_well_with_qos_1()
-{
-	arrives newest
-	pub after
-	arrives after
-	only_the_newest b1 stale
-}
-
-# only_the_newest CHANNEL WORD: no line with that word came, and none came twice
-only_the_newest()
-{
-	await has_line "$tmp/$1" after
-	cat "$tmp/$1"
-	! grep "$2" "$tmp/$1" || fail "an older line came on $1"
-	expect "" "$(sort "$tmp/$1" | uniq -d)" "what came twice on $1"
+	for channel; do
+		await has_line "$tmp/$channel" after
+		cat "$tmp/$channel"
+		! grep stale "$tmp/$channel" || fail "an older line arrived on $channel"
+		expect "" "$(sort "$tmp/$channel" | uniq -d)" "what arrived twice on $channel"
+	done
 }
 
 #
-# The broker
+# Broker, network and processes fail
 #
 
-broker_restarts()
+stop_broker() { end TERM "$broker"; }
+kill_broker() { end KILL "$broker"; }
+freeze_broker() { kill -STOP "$broker"; send_one; }
+thaw_broker() { kill -CONT "$broker"; }
+cut_near() { cut_link near; send_one; }
+mend_near() { mend_link near; }
+kill_publisher() { end KILL "${bridge[near]}"; }
+start_publisher() { start_bridge near "${publish[@]}"; }
+not_connected() { ! connected near; }
+
+# outage BREAK REPAIR CHANNEL...: lines are written before and after near notices the
+# failure. When the connection survives, the kernel may send one more line of QoS 0, so that
+# only b1 can be checked.
+outage()
 {
 	begin "persistence true" "persistence_location $tmp/"
-	end TERM "$broker"
-	await disconnected near
+	"$1"
 	pub_many
-	restart_broker
-	ends_well
-}
-test_that "after a restart of the broker the newest line arrives, and none twice" broker_restarts
-
-broker_killed()
-{
-	begin
-	end KILL "$broker"
-	await disconnected near
+	await not_connected
 	pub_many
-	restart_broker
-	ends_well
+	"$2"
+	ends_well "${@:3}"
 }
-test_that "after kill -9 of the broker, which forgets all, the newest line arrives" broker_killed
+test_that "after a restart of the broker the newest line arrives, and none twice" \
+	outage stop_broker restart_broker b0 b1
+test_that "after SIGKILL of the broker the newest line arrives, and none twice" \
+	outage kill_broker restart_broker b0 b1
+test_that "a broker that hangs counts as lost, and then gets the newest line" \
+	outage freeze_broker thaw_broker b1
+test_that "after a failure of the network the newest line arrives, and none twice" \
+	outage cut_near mend_near b0 b1
+test_that "after SIGKILL of the publishing bridge the newest line arrives, and none twice" \
+	outage kill_publisher start_publisher b0 b1
 
 broker_forgets()
 {
@@ -121,63 +123,33 @@ broker_forgets()
 	end KILL "$broker"
 	restart_broker
 	expect "before before" "$(foreign sub -q 1 -t 't/+' -C 2 | paste -sd ' ')" \
-		"what the broker has again"
+		"what the broker retains"
 }
-test_that "a broker that has forgotten all gets the newest line of each channel again" broker_forgets
-
-broker_silent()
-{
-	begin
-	kill -STOP "$broker"
-	on_its_way
-	pub_many
-	await disconnected near
-	pub_many
-	kill -CONT "$broker"
-	ends_well_with_qos_1
-}
-test_that "a broker that is silent counts as gone, and gets the newest line when it is back" broker_silent
-
-#
-# The network
-#
-
-cut_off()
-{
-	begin
-	cut_link near
-	on_its_way
-	pub_many
-	await disconnected near
-	pub_many
-	mend_link near
-	ends_well
-}
-test_that "after a cut of the network that is noticed the newest line arrives" cut_off
+test_that "a broker that lost its state gets the newest line of each channel again" broker_forgets
 
 far_cut_off()
 {
 	begin
 	cut_link far
-	on_its_way
+	send_one
 	pub_many
 	await disconnected far
 	pub newest
 	mend_link far
 	arrives newest
 }
-test_that "after a cut of the subscriber's network the newest line arrives" far_cut_off
+test_that "after a failure of the subscriber's network the newest line arrives" far_cut_off
 
 lost_for_a_while()
 {
 	begin
 	hamper near netem loss 100%
-	on_its_way
+	send_one
 	pub_many
 	mend_link near
-	ends_well_with_qos_1
+	ends_well b1
 }
-test_that "while packets are lost, one line is on its way and the newest follows" lost_for_a_while
+test_that "while packets get lost, one line is in flight and the newest follows" lost_for_a_while
 
 bad_network()
 {
@@ -187,26 +159,13 @@ bad_network()
 	hamper far netem delay 200ms loss 10%
 	begin
 	for line in {1..50}; do
-		pub "stale $line"
+		pub "line $line"
 	done
 	pub newest
 	arrives newest
+	expect "" "$(sort -c -s -V -k 2 <(grep line "$tmp/b1") 2>&1)" "the order of lines"
 }
-test_that "through delays of 200 ms and with every 10th packet lost the newest line arrives" bad_network
-
-#
-# Whoever takes part
-#
-
-publisher_killed()
-{
-	begin
-	end KILL "${bridge[near]}"
-	pub_many
-	start_bridge near "${publish[@]}"
-	ends_well
-}
-test_that "after kill -9 of the publishing bridge the newest line arrives" publisher_killed
+test_that "with 200 ms delay and 10 % loss the newest line arrives, and lines in order" bad_network
 
 subscriber_killed()
 {
@@ -215,16 +174,15 @@ subscriber_killed()
 	pub_many
 	await confirmed_all
 	start_bridge far "${subscribe[@]}"
-	ends_well
+	ends_well b0 b1
 }
 confirmed_all()
 {
 	[ "$(figure near publish sent)" = "$(figure near publish confirmed)" ]
 }
-test_that "after kill -9 of the subscribing bridge the newest line arrives" subscriber_killed
+test_that "after SIGKILL of the subscribing bridge the newest line arrives" subscriber_killed
 
-# What it has of the time before is older than what the broker has, and what is written while
-# it is gone is newer.
+# The line of a returning bridge may be older or newer than the one that the broker has.
 back_both_ways()
 {
 	local near=(--publish a=t --subscribe t=a)
@@ -233,21 +191,20 @@ back_both_ways()
 	start_broker
 	start_bridge near "${near[@]}"
 	start_bridge far --publish b=t --subscribe t=b
-	lastline pub a old
-	await newest_is b old
+	crosses a b old
 	end KILL "${bridge[near]}"
 	lastline pub b newer
 	await figure_is far publish confirmed 1
 	start_bridge near "${near[@]}"
 	await newest_is a newer
-	expect newer "$(retained t)" "what the broker has"
+	expect newer "$(retained t)" "what the broker retains"
 	end KILL "${bridge[near]}"
 	lastline pub a newest
 	start_bridge near "${near[@]}"
 	await newest_is b newest
 	expect newest "$(lastline get a)" "the line"
 }
-test_that "where both directions are joined, who comes back undoes nothing that is newer" back_both_ways
+test_that "a returning bridge with both directions replaces no newer line" back_both_ways
 
 writer_killed()
 {
@@ -261,28 +218,14 @@ writer_killed()
 	writer=$!
 	await newest_is b0 newest
 	end KILL "$writer"
-	lastline pub a0 after
-	await newest_is b0 after
-	only_the_newest b0 half
+	crosses a0 b0 after
+	await has_line "$tmp/b0" after
+	! grep half "$tmp/b0" || fail "a partial line arrived"
 }
-test_that "what a killed writer leaves unfinished does not travel, and the next one's lines do" writer_killed
-
-reader_killed()
-{
-	local reader
-
-	begin
-	lastline watch b0 >"$tmp/out" &
-	reader=$!
-	await has_word "$tmp/out" before
-	end KILL "$reader"
-	pub after
-	arrives after
-}
-test_that "a killed reader at the far end disturbs nobody" reader_killed
+test_that "the partial line of a killed writer does not travel, and later lines do" writer_killed
 
 #
-# Too much
+# Overload
 #
 
 # flood CHANNEL: as many lines as the machine can write, each by a write of its own
@@ -293,134 +236,111 @@ flood()
 		dd if="$tmp/lines" of="/dev/lastline/$1" bs=64 status=none
 	done &
 	writer=$!
-	flooded=$(generation "$1") flooding=${EPOCHREALTIME/./}
 }
 
-# stop_flood CHANNEL: says how fast it was
+# stop_flood FROM TO: the newest line arrives
 stop_flood()
 {
 	kill "$writer"
 	wait "$writer"
 	await has_no_writer "$1"
-	echo "$(($(generation "$1") - flooded)) lines in $((${EPOCHREALTIME/./} - flooding)) us"
+	echo "$(generation "$1") lines were written, $(generation "$2") arrived"
+	await newest_is "$2" "$(lastline get "$1")"
 } 2>/dev/null
 
 has_no_writer() { [ "$(info "$1" writers)" = 0 ]; }
 written() { [ "$(generation "$1")" -ge "$2" ]; }
-# In kB. What libraries do at each attempt to connect is not always the same.
-slack=512
-resident() { awk '/^RssAnon/ { print $2 }' "/proc/${bridge[$1]}/status"; }
 
+# In kB. Libraries allocate a little at each attempt to connect.
+slack=512
+resident() { awk '/^RssAnon/ { print $2 }' "/proc/${bridge[near]}/status"; }
+
+# keeps_memory BEFORE
 keeps_memory()
 {
-	local before now patience=600
+	[ "$(resident)" -le $(($1 + slack)) ] || fail "$1 kB in memory became $(resident) kB"
+}
+
+flood_without_broker()
+{
+	local before patience=600
 
 	begin
 	end KILL "$broker"
 	await disconnected near
-	before=$(resident near)
+	before=$(resident)
 	flood a1
 	await written a1 300000
-	stop_flood a1
-	now=$(resident near)
-	[ "$now" -le $((before + slack)) ] || fail "$before kB in memory became $now"
+	keeps_memory "$before"
 	restart_broker
-	await newest_is b1 "$(lastline get a1)"
+	stop_flood a1 b1
 }
-test_that "while the broker is gone, a bridge's memory does not grow with lines" keeps_memory
+test_that "without a broker the memory of a bridge does not grow with the lines" flood_without_broker
 
-# A message with its properties has about 300 bytes in its packet, for which a link of 100
-# kbit/s takes 25 ms. One is on its way, and with the answer to the one before that makes
-# less than 100 ms; what is not conflated would wait in the buffer of the socket for 10 s
-# and more. Between the two is room for a machine that is busy.
+# A packet has about 300 bytes, which take 25 ms at 100 kbit/s. One is in flight, and with
+# the answer to the one before that makes less than 100 ms. Without conflation lines would
+# wait in the socket's buffer for 10 s and more. The limit leaves room for a busy machine.
 age_max_ns=1000000000
-
-# age NAME TIMES: the median, in ns, of what the subscriber of that name got
-age()
-{
-	local i
-
-	for ((i = 0; i < $2; i++)); do
-		figure "$1" subscribe age_ns
-		sleep 0.2
-	done | tee "$tmp/ages" | sort -n | sed -n "$(($2 / 2 + 1))p"
-}
 
 # slow_link QOS
 slow_link()
 {
-	local age before now
+	local i age before both=(--qos "$1")
 
-	add a b
-	start_broker
-	start_bridge near --qos "$1" --publish a=t/a
-	start_bridge far --qos "$1" --subscribe t/a=b
-	lastline pub a before
-	await newest_is b before
+	start_both
+	crosses a b before
 	hamper near tbf rate 100kbit burst 2kb latency 1s
-	before=$(resident near)
+	before=$(resident)
 	flood a
 	await written a 100000
-	age=$(age far 15)
-	now=$(resident near)
-	[ "$now" -le $((before + slack)) ] || fail "$before kB in memory became $now"
-	stop_flood a
-	await newest_is b "$(lastline get a)"
-	echo "$(generation b) lines arrived; ages: $(paste -sd ' ' "$tmp/ages")"
-	[ "$age" -lt "$age_max_ns" ] || fail "lines arrive $age ns old"
+	for ((i = 0; i < 15; i++)); do
+		figure far subscribe age_ns
+		sleep 0.2
+	done >"$tmp/ages"
+	keeps_memory "$before"
+	stop_flood a b
+	age=$(sort -n "$tmp/ages" | sed -n 8p)
+	[ "$age" -lt "$age_max_ns" ] || fail "the median age is $age ns: $(paste -s "$tmp/ages")"
 }
 for qos in 0 1; do
-	test_that "over a link of 100 kbit/s, QoS $qos, lines arrive fresh however many are written" \
+	test_that "over a link of 100 kbit/s lines of QoS $qos arrive fresh, however many are written" \
 		slow_link $qos
 done
 
-# The broker knows no conflation: it queues for who is slow.
 slow_subscriber()
 {
 	add a b
 	start_broker
 	start_bridge near --publish a=t/a
 	start_bridge far --max-lag 2s --subscribe t/a=b
-	lastline pub a before
-	await newest_is b before
-	# Less than the slowest machine sends.
+	crosses a b before
+	# Less than the slowest machine sends. The broker queues for a slow subscriber.
 	hamper far tbf rate 20kbit burst 2kb latency 1s
 	flood a
 	await reconnected far
-	stop_flood a
-	await newest_is b "$(lastline get a)"
-	has_word "$tmp/far" "too late" || fail "it does not say why"
+	stop_flood a b
 }
 reconnected() { [ "$(status "$1" reconnects)" -gt 0 ]; }
-test_that "a subscriber whose link is too slow drops with --max-lag what waits at the broker" \
+test_that "with --max-lag a slow subscriber drops the broker's queue by a new connection" \
 	slow_subscriber
 
 limited_rate()
 {
-	local count begun us
+	local count begun us both=(--max-rate 5)
 
-	add a b
-	start_broker
-	start_bridge near --max-rate 5 --publish a=t/a
-	start_bridge far --subscribe t/a=b
+	start_both
 	see t/a '%p'
 	begun=${EPOCHREALTIME/./}
 	flood a
 	await lines_at_least "$tmp/seen" 15
-	stop_flood a
+	stop_flood a b
 	count=$(wc -l <"$tmp/seen") us=$((${EPOCHREALTIME/./} - begun))
-	# And "ready", the first one, the last one, and what is left of a division.
+	# Plus "ready", the first and the last line, and what the division drops.
 	[ "$count" -le $((us / 200000 + 4)) ] || fail "$count lines in $us us"
-	await newest_is b "$(lastline get a)"
 }
 lines_at_least() { [ "$(wc -l <"$1")" -ge "$2" ]; }
-test_that "--max-rate sends no more lines a second, and the newest at the end" limited_rate
+test_that "--max-rate limits the lines sent in a second, and the newest arrives" limited_rate
 
-#
-# Many
-#
-
-# 1000 that a bridge publishes, and as many that another one makes of their topics.
 many_channels()
 {
 	local number
@@ -438,7 +358,6 @@ many_channels()
 	await all_are new
 }
 
-# Without a process for each.
 publish_all()
 {
 	local number
@@ -459,14 +378,14 @@ all_are()
 	done < <(lastline list | awk '$2 ~ /^b-/ { print $1, $2 }')
 	[ "$count" = 1000 ]
 }
-test_that "a bridge has 1000 channels, and the newest line of each arrives" many_channels
+test_that "a bridge carries 1000 channels, and the newest line of each arrives" many_channels
 
-put_links_back()
+restore()
 {
 	mend_link near
 	mend_link far
 	put_channels_back
 }
 
-after=put_links_back
+after=restore
 run_tests

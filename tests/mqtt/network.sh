@@ -1,23 +1,24 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For tests of lastline-mqtt(1): three networks of one machine, joined by two links.
+# For tests of lastline-mqtt(1): three network namespaces, joined by two links.
 #
 #	near ------- hub ------- far
 #
-# In hub is Debian's broker. A bridge in near, of that name, publishes channels, one in far
-# subscribes; the channels are of one kernel, and have their names from who uses them.
+# The broker runs in hub, the bridge "near" in near, the bridge "far" in far. All channels
+# belong to one kernel.
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=tests/userspace/machine.sh
 . "$here/../userspace/machine.sh"
 wants lastline lastline-mqtt mosquitto mosquitto_pub mosquitto_sub ip tc openssl python3
 
-hub=(nsenter --net=/run/netns/hub)	# what runs there
+hub=(nsenter --net=/run/netns/hub)	# prefix of commands that run there
 broker=		# its process
-keepalive=60s	# so that who has to wait for the processor does not count as gone
+keepalive=60s	# long, so that a slow machine does not look like a lost connection
 declare -A bridge	# the process of each, by name
+both=()		# options of the bridges of start_both
 
-# fail WORDS: with what was said last by who takes part
+# fail WORDS: also prints the last messages of the broker and the bridges
 fail()
 {
 	tail -n 5 "$tmp/broker.log" "$tmp/near" "$tmp/far" 2>/dev/null
@@ -29,7 +30,7 @@ fail()
 # Links
 #
 
-# join NAME NUMBER: to hub, which has the one address 10.0.0.1 for all
+# join NAME NUMBER: link a new namespace to hub, whose address is 10.0.0.1 for all
 join()
 {
 	ip netns add "$1"
@@ -52,7 +53,6 @@ make_network()
 	echo 10.0.0.1 hub >>/etc/hosts
 }
 
-# cut NAME: nothing gets there or from there
 cut_link() { ip -n hub link set "$1" down; }
 
 # hamper NAME QDISC ARGUMENT...: both directions of that link
@@ -73,7 +73,7 @@ mend_link()
 # The broker
 #
 
-# start_broker [LINE]...: with these in its configuration, besides
+# start_broker [LINE]...: with these lines in its configuration
 start_broker()
 {
 	printf '%s\n' "user root" "$@" >"$tmp/broker.conf"
@@ -82,7 +82,6 @@ start_broker()
 	restart_broker
 }
 
-# As it was configured.
 restart_broker()
 {
 	"${hub[@]}" mosquitto -c "$tmp/broker.conf" >>"$tmp/broker.log" 2>&1 &
@@ -92,11 +91,11 @@ restart_broker()
 
 listens() { "${hub[@]}" ss -Hltnp | grep -q "pid=$1,"; }
 
-# foreign pub|sub OPTION...: a client of others, beside the broker
+# foreign pub|sub OPTION...: mosquitto's own client
 foreign() { "${hub[@]}" "mosquitto_$1" -h hub "${@:2}"; }
 
-# see TOPIC FORMAT: all that the broker sends there from now on, in $tmp/seen, each behind its
-# topic. When the topic "ready" is there, so is the other subscription.
+# see TOPIC FORMAT: writes each message from now on to $tmp/seen, its topic first. The
+# message on the topic "ready" shows that the subscriptions are active.
 see()
 {
 	foreign pub -r -t ready -m yes
@@ -108,7 +107,7 @@ see()
 # Bridges
 #
 
-# start_bridge NAME OPTION...: in the network of that name; what it says is in $tmp/NAME
+# start_bridge NAME OPTION...: in the namespace of that name; its messages are in $tmp/NAME
 start_bridge()
 {
 	launch_bridge "$@"
@@ -122,32 +121,38 @@ launch_bridge()
 	bridge[$1]=$!
 }
 
-# end SIGNAL PROCESS: of this shell
+# start_both: lines of channel a travel from near to channel b of far
+start_both()
+{
+	add a b
+	start_broker
+	start_bridge near "${both[@]}" --publish a=t/a
+	start_bridge far "${both[@]}" --subscribe t/a=b
+}
+
+# end SIGNAL PROCESS
 end()
 {
 	kill "-$1" "$2"
 	wait "$2"
 } 2>/dev/null
 
-# values KEY: of JSON that has each in a line of its own, as ours has. It is asked for again and
-# again, for which Python takes too long to start.
+# values KEY: of JSON that has each member in a line of its own. Python starts too slowly
+# to be called in a loop.
 values() { sed -n "s/^ *\"$1\": \"\?\([^\",]*\).*/\1/p"; }
 
-# status NAME KEY: of what that bridge says of itself
-status() { lastline-mqtt --id "$1" --status --json | values "$2"; }
+# status NAME KEY
+status() { lastline-mqtt --id "$1" --status --json 2>/dev/null | values "$2"; }
+connected() { [ "$(status "$1" connected)" = true ]; }
+disconnected() { [ "$(status "$1" connected)" = false ]; }
 
-# figure NAME publish|subscribe KEY: of each of its mappings there, in one line
+# figure NAME publish|subscribe KEY: of all its mappings, in one line
 figure()
 {
 	lastline-mqtt --id "$1" --status --json | sed -n "/^  \"$2\"/,/^  \]/p" | values "$3" |
 		paste -sd ' '
 } 2>/dev/null
 figure_is() { [ "$(figure "$1" "$2" "$3")" = "$4" ]; }
-
-# By what it logs.
-state() { grep -E "is connected|next attempt" "$tmp/$1" | tail -n 1; }
-connected() { [[ $(state "$1") == *"is connected"* ]]; }
-disconnected() { [[ $(state "$1") == *"next attempt"* ]]; }
 
 #
 # Lines
@@ -165,6 +170,13 @@ add()
 	for channel; do
 		lastline add "$channel" >/dev/null || fail "cannot add $channel"
 	done
+}
+
+# crosses FROM TO LINE: a line published on one channel arrives in the other one
+crosses()
+{
+	lastline pub "$1" "$3"
+	await newest_is "$2" "$3"
 }
 
 [ -e /run/netns/hub ] || make_network

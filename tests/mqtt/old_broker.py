@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A broker of old, on port 1884: who comes with MQTT 5 is told so and left. To all others
-it is the one on port 1883; one at a time."""
+"""A broker on port 1884 that refuses MQTT 5. It relays other clients to port 1883, one at
+a time."""
 import select
 import socket
 
@@ -10,7 +10,7 @@ REFUSED = b"\x20\x02\x00\x01"  # CONNACK: unacceptable protocol version
 
 
 def relay(one, two):
-    """Until one of them is gone."""
+    """Until one of them closes."""
     other = {one: two, two: one}
     while True:
         for end in select.select([one, two], [], [])[0]:
@@ -21,7 +21,7 @@ def relay(one, two):
 
 
 def serve(client):
-    """Its CONNECT comes in one piece, with the version behind the protocol's name."""
+    """CONNECT arrives in one piece, with the version after the protocol's name."""
     hello = client.recv(65536)
     if hello[hello.index(b"MQTT") + 4] > 4:
         client.sendall(REFUSED)

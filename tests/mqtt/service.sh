@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt.service, as systemd runs it from /etc/lastline-mqtt.conf. Wants it installed,
-# root, and a machine of its own.
+# lastline-mqtt.service, which systemd runs with /etc/lastline-mqtt.conf. Needs an installed
+# lastline, root, and a machine of its own.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -11,39 +11,50 @@ wants lastline lastline-mqtt mosquitto mosquitto_pub mosquitto_sub systemctl
 
 unit=lastline-mqtt
 file=/etc/lastline-mqtt.conf
-port=1884	# Debian's own broker may have the usual one
+port=1884	# Debian's own broker may use 1883
 drop_in=/run/systemd/system/$unit.service.d
 useradd --groups lastline member
 useradd stranger
 
-# broker [LINE]...: with these in its configuration
-broker()
+# start_broker [LINE]...: with these lines in its configuration
+start_broker()
 {
 	printf '%s\n' "listener $port" "allow_anonymous true" "$@" >/run/broker.conf
 	systemd-run --quiet --unit=broker mosquitto -c /run/broker.conf ||
 		fail "the broker does not start"
 }
 
-# configure LINE...: joined by a bridge of the id robot
+# configure LINE...
 configure() { printf '%s\n' "broker mqtt://localhost:$port" "id robot" "$@" >"$file"; }
 
+# start LINE...: with a broker, and these lines in the service's configuration
 start()
 {
+	[ -e /run/broker.conf ] || start_broker
+	configure "$@"
 	systemctl start "$unit" || fail "$(journalctl -b -u "$unit")"
 	(await connected) || fail "$(journalctl -b -u "$unit")"
 }
 
 status() { lastline-mqtt --status --id robot "$@"; }
 connected() { status --json 2>/dev/null | grep -q '"connected": true'; }
-main_pid() { systemctl show -P MainPID "$unit"; }
+property() { systemctl show -P "$1" "$unit"; }
+status_has() { [[ $(property StatusText) == *"$1"* ]]; }
 said() { journalctl -b -u "$unit" | grep -qF "$1"; }
 foreign() { "mosquitto_$1" -p "$port" "${@:2}"; }
 
-put_back()
+# receives CHANNEL TOPIC LINE
+receives()
+{
+	foreign pub -r -t "$2" -m "$3"
+	await newest_is "$1" "$3"
+}
+
+restore()
 {
 	systemctl stop "$unit" broker
 	systemctl reset-failed "$unit" broker
-	rm -rf "$file" "$drop_in" /etc/credstore/$unit.*
+	rm -rf "$file" "$drop_in" "/etc/credstore/$unit".* /run/broker.*
 	systemctl daemon-reload
 	put_channels_back
 } >/dev/null 2>&1
@@ -51,79 +62,71 @@ put_back()
 without_file()
 {
 	systemctl start "$unit" || fail "it fails"
-	expect inactive "$(systemctl show -P ActiveState "$unit")" "its state"
+	expect inactive "$(property ActiveState)" "its state"
 }
-test_that "without a file the service does not run, which is no failure" without_file
+test_that "without a configuration the service does not run, which is no failure" without_file
 
-may_do_little()
+# of_process KEY: of its /proc/PID/status
+of_process() { sed -n "s/^$1:\t//p" "/proc/$(property MainPID)/status"; }
+
+few_permissions()
 {
-	local pid
-
-	broker
-	configure "publish 0=there"
-	start
-	pid=$(main_pid)
-	expect 1 "$((0 < $(stat -c %u "/proc/$pid")))" "whether it is another user than root"
-	expect lastline "$(stat -c %G "/proc/$pid")" "its group"
-	expect 0000000000000000 "$(sed -n 's/^CapBnd:\t//p' "/proc/$pid/status")" "what it may ever do"
-	expect 2 "$(sed -n 's/^Seccomp:\t//p' "/proc/$pid/status")" "the state of its filter"
-	expect 1 "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$pid/status")" "whether it stays so"
-	! systemd-analyze verify "$unit.service" 2>&1 | grep "$unit" || fail "see above"
+	start "publish 0=there"
+	[ "$(stat -c %u "/proc/$(property MainPID)")" != 0 ] || fail "it runs as root"
+	expect lastline "$(stat -c %G "/proc/$(property MainPID)")" "its group"
+	expect 0000000000000000 "$(of_process CapBnd)" "its bounding set of capabilities"
+	expect 2 "$(of_process Seccomp)" "its seccomp mode"
+	expect 1 "$(of_process NoNewPrivs)" "NoNewPrivs"
+	! systemd-analyze verify "$unit.service" 2>&1 | grep "$unit" || fail "the unit is wrong"
 	systemd-analyze security --no-pager --threshold=20 "$unit.service" ||
-		fail "it is exposed more than that"
-}
-test_that "the service is a user of its own, in the group lastline, and may do little" may_do_little
+		fail "its exposure is above the threshold"
 
-there_and_back()
+	status | grep -q robot || fail "root does not get the status"
+	runuser -u member -- lastline-mqtt --status --id robot | grep -q robot ||
+		fail "a member of the group does not get the status"
+	fails_with 1 robot runuser -u stranger -- lastline-mqtt --status --id robot
+}
+test_that "the service has few permissions, and only its group and root get its status" few_permissions
+
+whole_life()
 {
-	broker
 	lastline add engine >/dev/null
 	lastline add drive >/dev/null
 	configure "publish engine=robot/engine" "subscribe robot/drive=drive"
-	start
-	expect active "$(systemctl show -P ActiveState "$unit")" "its state"
-	[[ $(systemctl show -P StatusText "$unit") == *"connected"* ]] || fail "it does not say so"
+	systemctl start "$unit" || fail "it does not start without a broker"
+	await status_has refused
+	start_broker
+	await status_has connected
 	lastline pub engine started
 	await retained_is robot/engine started
-	foreign pub -r -t robot/drive -m forward
-	await newest_is drive forward
+	receives drive robot/drive forward
+	expect online "$(retained lastline-mqtt/robot)" "the state topic"
+	systemctl stop "$unit"
+	expect "success 0" "$(property Result) $(property ExecMainStatus)" "its result"
+	expect offline "$(retained lastline-mqtt/robot)" "the state topic"
+	[ ! -e /run/lastline-mqtt ] || fail "files remain: $(ls -lR /run/lastline-mqtt)"
 }
-test_that "a line goes to the broker, and another one comes from there" there_and_back
+test_that "the service starts without a broker, carries lines both ways, and stops cleanly" whole_life
 
 reloaded()
 {
 	local pid
 
-	broker
-	configure "subscribe robot/drive=0"
-	start
-	pid=$(main_pid)
-	configure "subscribe robot/drive=0" "subscribe robot/arm=1"
+	start "subscribe robot/drive=0"
+	pid=$(property MainPID)
+	configure "subscribe robot/drive=0" "subscribe robot/arm=1" "publish 2=robot/out"
 	systemctl reload "$unit" || fail "it fails"
-	await said "read anew"
-	foreign pub -r -t robot/arm -m up
-	await newest_is 1 up
+	receives 1 robot/arm up
 	configure "subscribe robot/+=1"
 	systemctl reload "$unit" || fail "it fails"
 	await said "$file:3: "
-	foreign pub -r -t robot/arm -m down
-	await newest_is 1 down
-	expect "$pid" "$(main_pid)" "the process"
-	[[ $(status) == *" 0 reconnects"* ]] || fail "it was connected anew"
+	receives 1 robot/arm down
+	lastline pub 2 out
+	await retained_is robot/out out
+	expect "$pid" "$(property MainPID)" "the process"
+	status --json | grep -q '"reconnects": 0' || fail "it connected again"
 }
-test_that "systemctl reload reads the file anew, and a mistake changes nothing" reloaded
-
-who_may_ask()
-{
-	broker
-	configure "publish 0=there"
-	start
-	[[ $(status) == "robot: connected"* ]] || fail "it does not tell root"
-	[[ $(runuser -u member -- lastline-mqtt --status --id robot) == "robot: connected"* ]] ||
-		fail "it does not tell a member of the group"
-	fails_with 1 "or not for you" runuser -u stranger -- lastline-mqtt --status --id robot
-}
-test_that "--status is for root and the group lastline" who_may_ask
+test_that "systemctl reload reads the configuration again, and a wrong one changes nothing" reloaded
 
 secret()
 {
@@ -132,75 +135,50 @@ secret()
 	mosquitto_passwd -b -c /run/broker.passwords robot swordfish 2>/dev/null ||
 		fail "no file of passwords"
 	chmod 644 /run/broker.passwords
-	broker "password_file /run/broker.passwords" "allow_anonymous false"
+	start_broker "password_file /run/broker.passwords" "allow_anonymous false"
 	(umask 077 && mkdir -p /etc/credstore && echo swordfish >"$password")
-	configure "user robot" "password-file /run/credentials/$unit.service/password" "publish 0=there"
-	start
-	! tr '\0' ' ' <"/proc/$(main_pid)/cmdline" | grep swordfish || fail "others can see it"
+	start "user robot" "password-file /run/credentials/$unit.service/password" "publish 0=there"
+	! grep -a swordfish "/proc/$(property MainPID)"/{cmdline,environ} || fail "ps shows it"
 }
-test_that "the service has a password that only root may read" secret
+test_that "the service has a password that only root can read" secret
 
 wildcards()
 {
-	broker
 	mkdir -p "$drop_in"
-	# As the unit's own comment says.
+	# The lines that the unit's comment recommends.
 	sed -n 's/^#\t//p' "/usr/lib/systemd/system/$unit.service" >"$drop_in/wildcards.conf"
 	systemctl daemon-reload
-	configure "subscribe sensors/#=s-*"
-	start
-	foreign pub -r -t sensors/hall/door -m open
-	await newest_is s-hall-door open
+	start "subscribe sensors/#=s-*"
+	receives s-hall-door sensors/hall/door open
 	await test -e /dev/lastline/s-hall-door
 	expect lastline "$(stat -L -c %G /dev/lastline/s-hall-door)" "its group"
-	expect 0000000000200000 "$(sed -n 's/^CapEff:\t//p' "/proc/$(main_pid)/status")" \
-		"what it may do, which is CAP_SYS_ADMIN"
+	expect 0000000000200000 "$(of_process CapEff)" "its capabilities, CAP_SYS_ADMIN only"
 }
-test_that "a wildcard makes channels with the lines that the unit's comment names" wildcards
+test_that "a wildcard adds channels with the drop-in of the unit's comment" wildcards
 
 mistake()
 {
 	configure "publish nothing"
-	! systemctl start "$unit" 2>/dev/null || fail "it starts with a mistake in the file"
-	expect "2 failed 0" "$(systemctl show -P ExecMainStatus "$unit") $(systemctl show \
-		-P ActiveState "$unit") $(systemctl show -P NRestarts "$unit")" "its end"
+	! systemctl start "$unit" 2>/dev/null || fail "it starts"
+	expect "2 failed 0" "$(property ExecMainStatus) $(property ActiveState) $(property NRestarts)" \
+		"status, state and number of restarts"
 	await said "$file:3: "
 }
-test_that "with a mistake in the file it ends, and is not started again" mistake
+test_that "with a wrong configuration the service fails and is not restarted" mistake
 
 killed()
 {
 	local pid
 
-	broker
-	configure "subscribe robot/drive=0"
-	start
-	pid=$(main_pid)
+	start "subscribe robot/drive=0"
+	pid=$(property MainPID)
 	kill -KILL "$pid"
-	await started_again "$pid"
+	await restarted "$pid"
 	await connected
-	foreign pub -r -t robot/drive -m forward
-	await newest_is 0 forward
+	receives 0 robot/drive forward
 }
-started_again()
-{
-	[ "$(systemctl show -P ActiveState "$unit")" = active ] && [ "$(main_pid)" != "$1" ]
-}
-test_that "it is started again when it was killed" killed
+restarted() { [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != "$1" ]; }
+test_that "the service is restarted after SIGKILL" killed
 
-stopped()
-{
-	broker
-	configure "publish 0=there"
-	start
-	await retained_is lastline-mqtt/robot online
-	systemctl stop "$unit"
-	expect "success 0" "$(systemctl show -P Result "$unit") $(systemctl show -P ExecMainStatus \
-		"$unit")" "its end"
-	expect offline "$(retained lastline-mqtt/robot)" "what the broker tells of it"
-	[ ! -e /run/lastline-mqtt ] || fail "something is left: $(ls -lR /run/lastline-mqtt)"
-}
-test_that "systemctl stop ends it well, and the broker tells that it is gone" stopped
-
-after=put_back
+after=restore
 run_tests

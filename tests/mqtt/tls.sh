@@ -1,26 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) with TLS: it connects to the right broker, and to no other one.
-# Wants all of it installed, root, and a machine of its own.
+# lastline-mqtt(1) with TLS connects to the right broker and to no other one.
+# Needs an installed lastline, root, and a machine of its own.
 set -u
 
 # shellcheck source=tests/mqtt/network.sh
 . "$(dirname "$0")/network.sh"
 
-# certify FILE HOST AUTHORITY [OPTION]...: in $keys, FILE.crt and FILE.key
-certify()
-{
-	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-		-keyout "$keys/$1.key" -subj "/CN=$2" -addext "subjectAltName=DNS:$2" |
-		openssl x509 -req -copy_extensions copy -days 30 -CA "$keys/$3.crt" \
-			-CAkey "$keys/$3.key" -CAcreateserial -out "$keys/$1.crt" "${@:4}"
-}
+# new_key FILE: options of "openssl req" that make the key $keys/FILE.key
+new_key() { key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$keys/$1.key"); }
 
 authority()
 {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
-		-keyout "$keys/$1.key" -out "$keys/$1.crt" -subj "/CN=$1"
+	new_key "$1"
+	openssl req -x509 "${key[@]}" -days 30 -out "$keys/$1.crt" -subj "/CN=$1"
+}
+
+# certify FILE HOST AUTHORITY [OPTION]...: $keys/FILE.crt and FILE.key
+certify()
+{
+	new_key "$1"
+	openssl req -new "${key[@]}" -subj "/CN=$2" -addext "subjectAltName=DNS:$2" |
+		openssl x509 -req -copy_extensions copy -days 30 -CA "$keys/$3.crt" \
+			-CAkey "$keys/$3.key" -CAcreateserial -out "$keys/$1.crt" "${@:4}"
 }
 
 make_keys()
@@ -44,96 +47,84 @@ start_tls_broker()
 
 make_keys
 tls=(--broker mqtts://hub --ca-file "$keys/ca.crt")
-mine=(--cert-file "$keys/bridge.crt" --key-file "$keys/bridge.key")
 
-right_ones()
+# refused WORDS OPTION...: bridge near does not connect, and a message has one of WORDS
+refused()
 {
-	add a b
-	start_tls_broker hub "require_certificate true"
-	start_bridge near "${tls[@]}" "${mine[@]}" --publish a=t/a
-	start_bridge far "${tls[@]}" "${mine[@]}" --subscribe t/a=b
-	lastline pub a x=1
-	await newest_is b x=1
-}
-test_that "with the right certificates on both sides lines travel" right_ones
-
-# refuses CERTIFICATE WORDS OPTION...: a bridge that says so, goes on trying, and does its
-# work as soon as the broker is the right one
-refuses()
-{
-	add a b
-	start_tls_broker "$1"
-	launch_bridge near --publish a=t/a "${@:3}"
-	lastline pub a x=1
-	await says near "$2"
+	launch_bridge near --publish a=t/a "${@:2}"
+	await says "$1"
 	disconnected near || fail "it is connected"
+}
+says() { grep -qiE -- "$1" "$tmp/near"; }
+
+# recovers: when the right broker is back, bridge near sends the newest line
+recovers()
+{
+	lastline pub a x=1
 	lastline pub a x=2
 	end TERM "$broker"
 	start_tls_broker hub
-	await connected near
 	start_bridge far "${tls[@]}" --subscribe t/a=b
 	await newest_is b x=2
 }
-says() { grep -qiE -- "$2" "$tmp/$1"; }
 
-expired()
+right_ones()
 {
-	refuses expired "expired" "${tls[@]}"
-}
-test_that "a broker whose certificate has expired is refused, until it has another one" expired
+	local mine=("${tls[@]}" --cert-file "$keys/bridge.crt" --key-file "$keys/bridge.key")
 
-wrong_name()
-{
-	refuses elsewhere "another host" "${tls[@]}"
+	add a b
+	start_tls_broker hub "require_certificate true"
+	start_bridge near "${mine[@]}" --publish a=t/a
+	start_bridge far "${mine[@]}" --subscribe t/a=b
+	crosses a b x=1
 }
-test_that "a broker whose certificate is another host's is refused, until it has its own" wrong_name
+test_that "with valid certificates on both sides lines travel" right_ones
 
-wrong_authority()
+# broker_refused CERTIFICATE WORDS
+broker_refused()
 {
-	refuses stranger "issuer" "${tls[@]}"
+	add a b
+	start_tls_broker "$1"
+	refused "$2" "${tls[@]}"
+	recovers
 }
-test_that "a broker whose certificate others have signed is refused, until it has the right one" \
-	wrong_authority
+test_that "a broker with an expired certificate is refused until it has a valid one" \
+	broker_refused expired expired
+test_that "a broker with the certificate of another host is refused until it has its own" \
+	broker_refused elsewhere host
+test_that "a broker with a certificate of another authority is refused until it has a valid one" \
+	broker_refused stranger issuer
 
 not_trusted()
 {
 	add a
 	start_tls_broker hub
-	launch_bridge near --broker mqtts://hub --publish a=t/a
-	await says near "issuer|self-signed"
-	disconnected near || fail "it is connected"
+	refused "issuer|self-signed" --broker mqtts://hub
 }
-test_that "without --ca-file it trusts whom the system trusts, and no others" not_trusted
+test_that "without --ca-file only the authorities of the system are trusted" not_trusted
 
-# The broker closes the connection, in TLS 1.3 after all seemed well.
+# In TLS 1.3 the broker closes the connection after the handshake.
 no_certificate()
 {
 	add a
 	start_tls_broker hub "require_certificate true"
-	launch_bridge near "${tls[@]}" --publish a=t/a
-	await says near "certificate required|alert"
-	disconnected near || fail "it is connected"
+	refused "certificate required|alert" "${tls[@]}"
 	end TERM "${bridge[near]}"
-	launch_bridge near "${tls[@]}" --cert-file "$keys/stranger.crt" \
-		--key-file "$keys/stranger.key" --publish a=t/a
-	await says near "unknown ca|alert"
-	disconnected near || fail "it is connected"
+	refused "unknown ca|alert" "${tls[@]}" --cert-file "$keys/stranger.crt" \
+		--key-file "$keys/stranger.key"
 }
-test_that "without a certificate, or with one of others, the broker refuses, which is said" no_certificate
+test_that "a broker that requires a certificate accepts none of another authority" no_certificate
 
-missing_files()
+missing_file()
 {
-	add a
+	add a b
 	start_tls_broker hub
-	launch_bridge near --broker mqtts://hub --ca-file "$tmp/nosuch" --publish a=t/a
-	await has_word "$tmp/near" "$tmp/nosuch"
-	lastline pub a x=1
+	refused "$tmp/nosuch" --broker mqtts://hub --ca-file "$tmp/nosuch"
 	cp "$keys/ca.crt" "$tmp/nosuch"
 	await connected near
-	expect x=1 "$(mosquitto_pub_with_tls)" "what the broker has"
+	recovers
 }
-mosquitto_pub_with_tls() { foreign sub --cafile "$keys/ca.crt" -p 8883 -t t/a -C 1; }
-test_that "a file that is not there is named, and used as soon as it is" missing_files
+test_that "a missing file is named, and used when it appears" missing_file
 
 wrong_password()
 {
@@ -141,13 +132,12 @@ wrong_password()
 	mosquitto_passwd -b -c "$tmp/passwords" me right
 	echo wrong >"$tmp/password"
 	start_tls_broker hub "allow_anonymous false" "password_file $tmp/passwords"
-	launch_bridge near "${tls[@]}" --user me --password-file "$tmp/password" --publish a=t/a
-	await says near "not authori"
-	lastline pub a x=1
+	refused authori "${tls[@]}"
+	end TERM "${bridge[near]}"
+	refused authori "${tls[@]}" --user me --password-file "$tmp/password"
 	echo right >"$tmp/password"
 	await connected near
 }
-test_that "a wrong password is refused, and a right one is read from the file when it is there" \
-	wrong_password
+test_that "no or a wrong password is refused, and the file is read again at each attempt" wrong_password
 
 run_tests
