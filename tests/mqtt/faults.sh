@@ -45,22 +45,24 @@ pub_many()
 	pub newest
 }
 
-# send_one: a line of each QoS has been sent; it may arrive or get lost
+# send_one: a line of each QoS has been sent, unless near has noticed the failure already;
+# it may arrive or get lost
 send_one()
 {
 	local sent
 
 	sent=$(figure near publish sent)
 	pub "in flight"
-	await both_sent_more "${sent% *}" "${sent#* }"
+	await sent_or_lost "${sent% *}" "${sent#* }"
 }
-both_sent_more()
+sent_or_lost()
 {
 	local sent
 
 	sent=$(figure near publish sent)
-	[ "${sent% *}" -gt "$1" ] && [ "${sent#* }" -gt "$2" ]
+	[[ ${sent% *} -gt $1 && ${sent#* } -gt $2 ]] || not_connected
 }
+not_connected() { ! connected near; }
 
 # ends_well CHANNEL...: the newest lines and the next ones arrive, on these channels no
 # older ones, and none twice
@@ -91,7 +93,6 @@ cut_near() { cut_link near; send_one; }
 mend_near() { mend_link near; }
 kill_publisher() { end KILL "${bridge[near]}"; }
 start_publisher() { start_bridge near "${publish[@]}"; }
-not_connected() { ! connected near; }
 
 # outage BREAK REPAIR CHANNEL...: lines are written before and after near notices the
 # failure. When the connection survives, the kernel may send one more line of QoS 0, so that

@@ -26,10 +26,6 @@ fail()
 	exit 1
 }
 
-#
-# Links
-#
-
 # join NAME NUMBER: link a new namespace to hub, whose address is 10.0.0.1 for all
 join()
 {
@@ -69,10 +65,6 @@ mend_link()
 	tc -n "$1" qdisc del dev eth0 root
 } 2>/dev/null
 
-#
-# The broker
-#
-
 # start_broker [LINE]...: with these lines in its configuration
 start_broker()
 {
@@ -102,10 +94,6 @@ see()
 	"${hub[@]}" mosquitto_sub -h hub -V 5 -q 1 -t "$1" -t ready -F "%t $2" >"$tmp/seen" &
 	await has_word "$tmp/seen" ready
 }
-
-#
-# Bridges
-#
 
 # start_bridge NAME OPTION...: in the namespace of that name; its messages are in $tmp/NAME
 start_bridge()
@@ -153,10 +141,6 @@ figure()
 		paste -sd ' '
 } 2>/dev/null
 figure_is() { [ "$(figure "$1" "$2" "$3")" = "$4" ]; }
-
-#
-# Lines
-#
 
 # info CHANNEL KEY
 info() { lastline info --json "$1" | values "$2"; }
