@@ -123,7 +123,7 @@ broker_forgets()
 	begin
 	end KILL "$broker"
 	restart_broker
-	expect "before before" "$(foreign sub -q 1 -t 't/+' -C 2 | paste -sd ' ')" \
+	expect "before before" "$(foreign sub -q 1 -t 't/+' -C 2 -W 60 | paste -sd ' ')" \
 		"what the broker retains"
 }
 test_that "a broker that lost its state gets the newest line of each channel again" broker_forgets
