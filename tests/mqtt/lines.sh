@@ -99,6 +99,7 @@ conflated()
 	expect 2 "$(generation b)" "the generation at the far end"
 	expect 2 "$(figure near publish conflated)" "conflated of near"
 	expect 2 "$(figure far subscribe missed)" "missed of far"
+	expect fourth "$(retained t/a)" "what the broker retains"
 }
 test_that "of lines that a bridge could not send only the newest arrives, and all are counted" conflated
 
