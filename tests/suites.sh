@@ -391,7 +391,7 @@ stage()
 	if [[ $purposes == *" userspace "* && $purposes == *" source "* ]]; then
 		make -s -C "$top/tests/userspace" || return
 	fi
-	[[ $all != *" bridge "* ]] || "$top/tests/mqtt/get-mosquitto" >/dev/null
+	[[ $all != *" bridge "* ]] || "$top/tests/mqtt/broker" >/dev/null
 }
 
 # stage_selftests [NAME MAKE-VARIABLE...]: lays the programs of tests/selftests out as the
@@ -510,9 +510,16 @@ prepare_vm()
 	esac
 	case " $* " in
 	*" library "*|*" command "*|*" bridge "*)
-		carried+=(--add "$build/userspace-tests:/tests/library"
+		# Their libraries by --with, the programs where a shell looks for them.
+		export PATH="$build/userspace:$PATH" LD_LIBRARY_PATH="$build/userspace"
+		carried+=(--with lastline --with lastline-mqtt
+			--add "$build/userspace/lastline:/usr/bin/lastline"
+			--add "$build/userspace/lastline-mqtt:/usr/bin/lastline-mqtt"
+			--add "$(readlink -f "$build/userspace/liblastline.so.1"):/usr/lib/liblastline.so.1"
+			--add "$build/userspace-tests:/tests/library"
 			--add "$top/tests/userspace:/tests/userspace" --add "$top/tests/mqtt:/tests/mqtt") ;;
 	esac
+	[[ " $* " != *" bridge "* ]] || carried+=(--add "$("$top/tests/mqtt/broker"):/")
 }
 
 # prepare_debug NAME: that debug kernel, which is built first, and the module for it. -g lets
