@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For tests of the command that have a machine of their own: the channels they add, and a
-# terminal that tmux makes and whose screen they capture.
+# Helpers for tests of the commands, which run as root in the virtual machine: channels,
+# processes, and a terminal of tmux whose screen is captured.
 # shellcheck source=tests/tap.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
 unset TMUX
-export LC_ALL=C.UTF-8 TERM=xterm-256color
+export TERM=xterm-256color
+[ ! -d /usr/lib/locale/C.utf8 ] || export LC_ALL=C.UTF-8
 
 # wants PROGRAM...: and root
 wants()
@@ -17,6 +18,8 @@ wants()
 
 has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
 has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
+lines_in() { wc -l <"$1"; }
+has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } 2>/dev/null
 
 newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 
@@ -24,26 +27,70 @@ newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 retained() { foreign sub -t "$1" -C 1 -W 60; }
 retained_is() { [ "$(retained "$1")" = "$2" ]; }
 
-# json EXPRESSION: of what is read, as the variable "it"
+# json EXPRESSION: the value for the JSON that is read, which is the variable "it"
 json()
 {
 	python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"
 }
 
-# The module, and of the channels only the nameless ones.
+# make NAME: adds a channel; $number is its number and $dev its node
+make()
+{
+	dev=$(lastline add "$1") || fail "$1 cannot be added"
+	number=${dev#/dev/lastline}
+}
+
+# attribute NAME: of the channel of make
+attribute() { cat "/sys/class/lastline/lastline$number/$1"; }
+attribute_is() { [ "$(attribute "$1")" = "$2" ]; }
+
+# miss COUNT: a reader that missed so many lines, as descriptor 5
+miss()
+{
+	local i
+
+	exec 5<"$dev"
+	for ((i = 0; i <= $1; i++)); do
+		echo "$i" >"$dev"
+	done
+	read -r <&5
+	expect "$1" "$REPLY" "the line that was read"
+}
+
+is_asleep()
+{
+	local stat
+
+	read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]
+}
+
+# Each line of input is STATUS | FACT | ARGUMENT...: lastline, run by the command $by, ends
+# with STATUS and prints FACT.
+by=
+statuses()
+{
+	local status fact words
+
+	while IFS='|' read -r status fact words; do
+		read -r fact <<<"$fact"
+		eval "fails_with $status '$fact' $by lastline $words </dev/null"
+	done
+}
+
+# loads the module if it is not, and removes all channels that have a name
 put_channels_back()
 {
-	[ -d /sys/class/lastline ] || modprobe lastline
+	[ -d /sys/class/lastline ] || modprobe lastline || insmod /vm/lastline.ko
 	lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }' | xargs -r lastline remove
 } >/dev/null 2>&1
 
-# Its server would inherit what a test has open.
+# The server would inherit the descriptors of a test.
 terminal() { tmux -u -f /dev/null -L lastline "$@" 5<&-; }
 
 # open_terminal COMMAND
 open_terminal() { terminal new-session -d -x 100 -y 30 "$1"; }
 
-# Until its server is gone: while it dies it takes away the socket of the next one.
+# A server that is still exiting would remove the socket of the next one.
 close_terminal()
 {
 	local server

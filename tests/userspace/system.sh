@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A Debian that was booted with all of it installed and robot.conf in /etc/lastline.d:
-# what the system makes of that, before anybody has typed anything.
+# A Debian that was booted with lastline installed and robot.conf in /etc/lastline.d: what
+# systemd, udev and the group lastline make of it.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -14,131 +14,132 @@ useradd --groups lastline member
 udevadm settle
 units=/run/systemd/system
 
-loaded()
-{
-	[ -d /sys/module/lastline ] || fail "the module is not there"
-	expect 0660 "$(cat /sys/module/lastline/parameters/mode)" "the permissions"
-	expect "root lastline 660" "$(stat -c '%U %G %a' /dev/lastline0)" "the node"
-}
-test_that "the module is loaded at boot, and its channels are for the group lastline" loaded
+# node PATH: owner, group and permissions
+node() { stat -L -c '%U %G %a' "$1"; }
 
-control_is_roots()
-{
-	expect "root root 600" "$(stat -c '%U %G %a' /dev/lastline-control)" "the control device"
-}
-test_that "the control device is for root" control_is_roots
+#
+# After boot
+#
 
-made_at_boot()
-{
-	expect "drive pose camera" "$(lastline list | awk '$2 ~ /^[a-z]/ && $2 != "name" {
-		print $2 }' | paste -sd' ')" "the channels"
-	expect "root lastline 660" "$(stat -L -c '%U %G %a' /dev/lastline/drive)" "drive"
-	expect "root lastline 664" "$(stat -L -c '%U %G %a' /dev/lastline/pose)" "pose"
-	expect record "$(cat /sys/class/lastline/"$(basename "$(readlink /dev/lastline/camera)")"/mode)" \
-		"the mode of camera"
-}
-test_that "what is in /etc/lastline.d is there after boot, as /dev/lastline/NAME" made_at_boot
-
-early()
+booted()
 {
 	local made sysinit
 
+	expect 0660 "$(cat /sys/module/lastline/parameters/mode)" "the parameter of the module"
+	expect "root lastline 660" "$(node /dev/lastline0)" "the first node"
+	expect "root root 600" "$(node /dev/lastline-control)" "the control device"
+	expect "drive pose camera" "$(lastline list | awk '$2 ~ /^[a-z]/ && $2 != "name" {
+		print $2 }' | paste -sd' ')" "the channels"
+	expect "root lastline 660" "$(node /dev/lastline/drive)" "drive"
+	expect "root lastline 664" "$(node /dev/lastline/pose)" "pose"
+	lastline info /dev/lastline/camera | grep -qE '^mode +record$' || fail "no records in camera"
 	made=$(systemctl show -P ExecMainExitTimestampMonotonic lastline)
 	sysinit=$(systemctl show -P ActiveEnterTimestampMonotonic sysinit.target)
 	if [ "$made" = 0 ] || [ "$made" -gt "$sysinit" ]; then
-		fail "the channels were made at $made us, sysinit.target reached at $sysinit us"
+		fail "the channels were made at $made us, sysinit.target was reached at $sysinit us"
 	fi
 }
-test_that "the channels are made before any ordinary service is started" early
+test_that "the channels of /etc/lastline.d exist before services start" booted
 
 healthy()
 {
 	expect "" "$(systemctl --failed --plain --no-legend)" "the list of failed units"
-	# It complains about units of others, too.
+	# These commands report problems of other units and rules, too.
 	! systemd-analyze verify lastline.service 2>&1 | grep lastline || fail "see above"
 	! udevadm test-builtin path_id /sys/class/lastline/lastline0 2>&1 | grep -i 'lastline.*unknown' ||
 		fail "see above"
 	! journalctl -b -p warning -t systemd-udevd -t systemd-sysusers -t systemd-modules-load |
 		grep -i lastline || fail "see above"
 }
-test_that "no unit failed, and nobody complains about ours" healthy
+test_that "no unit failed, and no warning is about lastline" healthy
 
-links_come_and_go()
-{
-	lastline add engine >/dev/null
-	await test -e /dev/lastline/engine
-	echo from the link >/dev/lastline/engine
-	expect "from the link" "$(lastline get engine)" "the line"
-	expect "from the link" "$(runuser -u member -- head -n 1 /dev/lastline/engine)" "the line"
-	lastline remove engine
-	await test ! -L /dev/lastline/engine
-	[ -e /dev/lastline/drive ] || fail "another link is gone"
-}
-test_that "udev makes /dev/lastline/NAME when a channel is added, and removes it" links_come_and_go
-
-own_group()
-{
-	expect "root users 660" "$(stat -c '%U %G %a' "$(lastline add --group users theirs)")" \
-		"the node"
-	udevadm settle
-	expect "root users 660" "$(stat -L -c '%U %G %a' /dev/lastline/theirs)" "the node"
-	lastline remove theirs
-}
-test_that "a channel with a group of its own keeps it" own_group
-
-again()
+restarts()
 {
 	lastline pub drive stop
-	systemctl restart lastline || fail "it does not restart"
-	expect stop "$(lastline get drive)" "the line"
 	echo wheel >/etc/lastline.d/wheel.conf
 	systemctl restart lastline || fail "it does not restart"
 	await test -e /dev/lastline/wheel
+	expect stop "$(lastline get drive)" "the line"
 	echo 'arm --frobnicate' >/etc/lastline.d/wheel.conf
 	! systemctl restart lastline || fail "it restarts with a mistake in a file"
-	await journal_has lastline 'wheel.conf:1: there is no option --frobnicate'
+	await journal_has lastline 'wheel.conf:1: '
 	rm /etc/lastline.d/wheel.conf
 	lastline remove wheel
 	systemctl restart lastline
 }
-test_that "systemctl restart lastline adds what is new and leaves the rest" again
-
 journal_has() { journalctl -u "$1" | grep -qF "$2"; }
+test_that "systemctl restart lastline adds new channels and keeps the others" restarts
 
-# service NAME LINE...: a unit with these lines in [Service]
+#
+# Nodes and accounts
+#
+
+links_come_and_go()
+{
+	expect "root lastline 660" "$(node "$(lastline add engine)")" "the node"
+	[ -e /dev/lastline/engine ] || fail "add ends before the link exists"
+	echo from the link >/dev/lastline/engine
+	expect "from the link" "$(lastline get engine)" "the line"
+	expect "from the link" "$(lastline get /dev/lastline/engine)" "the line"
+	expect "member users 600" \
+		"$(node "$(lastline add -o member -g users -p 0600 theirs)")" "the other node"
+	udevadm settle
+	expect "member users 600" "$(node /dev/lastline/theirs)" "the other node, by its link"
+	lastline remove engine theirs
+	await test ! -L /dev/lastline/engine
+	[ -e /dev/lastline/drive ] || fail "another link is gone"
+}
+test_that "udev creates and removes /dev/lastline/NAME, and keeps owner and group" links_come_and_go
+
+accounts()
+{
+	lastline add engine >/dev/null
+	lastline add --permissions 0600 secret >/dev/null
+	runuser -u member -- lastline pub engine from a member || fail "a member cannot publish"
+	expect "from a member" "$(runuser -u member -- head -n 1 /dev/lastline/engine)" "the line"
+	by="runuser -u nobody --"
+	statuses <<-END
+		0 | engine                      | list
+		0 | 0660 root lastline          | info engine
+		1 | usermod -aG lastline        | get engine
+		1 | engine                      | watch engine
+		1 | engine                      | pub engine x
+		1 | engine                      | clear engine
+		1 | secret                      | get secret
+		1 | root                        | add mine
+		1 | root                        | remove engine
+		1 | bench CHANNEL               | bench
+	END
+	lastline remove engine secret
+}
+test_that "members of the group may use a channel, and others are told about it" accounts
+
+# service NAME LINE...: starts a unit with these lines in [Service]
 service()
 {
-	{
-		echo '[Service]'
-		printf '%s\n' "${@:2}"
-	} >"$units/$1.service"
+	printf '%s\n' '[Service]' "${@:2}" >"$units/$1.service"
 	systemctl daemon-reload
 	systemctl start "$1" || fail "$(systemctl status "$1")"
 }
 
-# shellcheck disable=SC2016 # systemd makes $ of $$
-standard_output()
+# shellcheck disable=SC2016 # systemd turns $$ into $
+services()
 {
 	service talker 'ExecStart=sh -c "for i in 1 2 3; do echo line $$i; done; exec sleep 60"' \
 		'StandardOutput=file:/dev/lastline0'
 	await newest_is 0 "line 3"
+	lastline clear 0
 	systemctl restart talker
 	await newest_is 0 "line 3"
 	service eater 'ExecStart=sh -c "read -r line; echo got $$line; exec sleep 60"' \
 		'StandardInput=file:/dev/lastline0' 'StandardOutput=file:/dev/lastline1'
 	await newest_is 1 "got line 3"
-	systemctl stop talker eater
-}
-test_that "a service with StandardOutput=file:/dev/lastline0 publishes its output" standard_output
-
-as_member()
-{
 	service member 'DynamicUser=yes' 'SupplementaryGroups=lastline' \
 		'ExecStart=sh -c "id -Gn | lastline pub pose; exec sleep 60"'
 	await has_group
-	systemctl stop member
+	systemctl stop talker eater member
 }
 has_group() { lastline get pose 2>/dev/null | grep -qw lastline; }
-test_that "a service with SupplementaryGroups=lastline uses a channel" as_member
+test_that "a service can have a channel as its input or output, or use the group" services
 
 run_tests

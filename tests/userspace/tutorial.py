@@ -36,6 +36,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import tap  # pylint: disable=wrong-import-position
+
 USER = "reader"
 LIMIT = 300     # seconds for one block
 PATIENCE = 120  # seconds until what must happen in the background counts as lost
@@ -237,22 +240,18 @@ def run_section(terminal, blocks):
 
 
 def main():
-    """Tells what is wrong with the page."""
+    """Runs the page, section by section."""
     page = re.sub(r"\A<!-- SPDX.*?-->\n", "", read(sys.argv[1]))
     blocks = parse(page, sys.argv[2:])
     find_unchecked(blocks)
-    terminal, failed = Terminal(), False
-    print(f"TAP version 13\n1..{len(blocks)}", flush=True)
+    terminal, results = Terminal(), tap.Tap()
     numbered = list(enumerate(blocks, 1))
     for heading in dict.fromkeys(block.heading for block in blocks):
         section = [entry for entry in numbered if entry[1].heading == heading]
         wrong = run_section(terminal, section)
-        for number, block in section:
-            if wrong[block]:
-                failed = True
-                print(re.sub("^", "# ", wrong[block].rstrip("\n"), flags=re.MULTILINE))
-            print(f"{'not ' if wrong[block] else ''}ok {number} - {block.name()}", flush=True)
-    sys.exit(failed)
+        for _, block in section:
+            results.result(block.name(), wrong[block] or "")
+    sys.exit(results.finish())
 
 
 if __name__ == "__main__":

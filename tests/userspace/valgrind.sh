@@ -1,12 +1,51 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The tests of the library under valgrind: an error or a leak fails the test it is in.
-# Wants root, the module, and liblastline.so installed.
+# The tests of the library, and the commands, under valgrind, which makes an error or a leak
+# fail the test. Needs root, the module, and library and commands installed.
 #
 # usage: valgrind.sh LIB_TEST_SHARED
 #
-# valgrind knows none of the driver's ioctls, takes their sizes and directions from their
-# numbers, and would warn of CLEAR, which has none. What is still reachable at the end is
-# what a process that a test kills or lets go has open.
-exec valgrind --quiet --error-exitcode=99 --leak-check=full --sim-hints=lax-ioctls "$1"
+# valgrind takes the sizes and directions of our ioctls from their numbers, and would warn
+# of CLEAR, whose number has none. Memory that is reachable at the end is what a process
+# that a test kills has open.
+#
+# The commands run without --exec and --every: Debian 12's valgrind does not know
+# pidfd_open().
+set -u
+
+# shellcheck source=tests/userspace/machine.sh
+. "$(dirname "$0")/machine.sh"
+wants lastline valgrind
+
+checked=(valgrind --quiet --error-exitcode=99 --leak-check=full --sim-hints=lax-ioctls)
+
+commands()
+{
+	local words
+
+	printf 'a\nb --record\n' >"$tmp/a.conf"
+	while read -r words; do
+		# shellcheck disable=SC2086 # words
+		"${checked[@]}" lastline $words >"$tmp/out" 2>&1 </dev/null ||
+			fail "lastline $words: $(cat "$tmp/out")"
+	done <<-END
+		add --from $tmp/a.conf
+		pub a some words
+		pub b
+		list
+		list --json
+		info --json a
+		get a
+		watch --count 1 a
+		top --once --interval 100ms --all
+		bench --seconds 0.1
+		clear a
+		remove a b
+	END
+}
+test_that "the commands make no error under valgrind and leak nothing" commands
+
+after=put_channels_back
+"${checked[@]}" "$1" || tap_failed=1
+run_tests
