@@ -1,96 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes, places and numbers that programs have compiled in, for 64-bit ones and 32-bit
- * ones of x86. To be compiled, not to be run.
+ * Sizes, offsets and numbers that programs have compiled in, for 64-bit programs and for
+ * 32-bit ones of x86. This file is compiled, not run.
  */
 #include <assert.h>
 #include <stddef.h>
 
 #include <lastline.h>
 
-#define SIZE(structure, bytes)							\
-	static_assert(sizeof(struct structure) == (bytes), #structure)
-#define AT(structure, member, bytes)						\
-	static_assert(offsetof(struct structure, member) == (bytes), #structure "." #member)
-#define IS(name, value)								\
-	static_assert((name) == (value), #name)
+#define SIZE(bytes)	(sizeof(struct STRUCT) == (bytes))
+#define AT(member, bytes)	(offsetof(struct STRUCT, member) == (bytes))
+#define REQUIRE(...)	static_assert(__VA_ARGS__, "the layout of a structure changed")
+#define IS(name, value)	static_assert((name) == (value), #name)
 
-/* Of the library; a pointer and a size_t depend on the word size. */
+/* Of the library; the size of a pointer and of a size_t depends on the machine. */
 #define WORD	sizeof(void *)
 
-SIZE(lastline_line, 2 * WORD + 48);
-AT(lastline_line, data, 0);
-AT(lastline_line, size, WORD);
-AT(lastline_line, generation, 2 * WORD);
-AT(lastline_line, monotonic_ns, 2 * WORD + 8);
-AT(lastline_line, realtime_ns, 2 * WORD + 16);
-AT(lastline_line, missed, 2 * WORD + 24);
-AT(lastline_line, spare, 2 * WORD + 32);
+#define STRUCT lastline_line
+REQUIRE(SIZE(2 * WORD + 48) && AT(data, 0) && AT(size, WORD) && AT(generation, 2 * WORD) &&
+	AT(monotonic_ns, 2 * WORD + 8) && AT(realtime_ns, 2 * WORD + 16) &&
+	AT(missed, 2 * WORD + 24) && AT(spare, 2 * WORD + 32));
+#undef STRUCT
 
-SIZE(lastline_status, 128);
-AT(lastline_status, generation, 0);
-AT(lastline_status, monotonic_ns, 8);
-AT(lastline_status, line_max, 16);
-AT(lastline_status, readers, 20);
-AT(lastline_status, writers, 24);
-AT(lastline_status, mode, 28);
-AT(lastline_status, name, 32);
-AT(lastline_status, spare, 96);
+#define STRUCT lastline_status
+REQUIRE(SIZE(128) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(line_max, 16) &&
+	AT(readers, 20) && AT(writers, 24) && AT(mode, 28) && AT(name, 32) && AT(spare, 96));
+#undef STRUCT
 
-/* Of the driver; they do not. */
-SIZE(lastline_info, 64);
-AT(lastline_info, generation, 0);
-AT(lastline_info, monotonic_ns, 8);
-AT(lastline_info, realtime_ns, 16);
-AT(lastline_info, line_max, 24);
-AT(lastline_info, readers, 28);
-AT(lastline_info, writers, 32);
-AT(lastline_info, sleepers, 36);
-AT(lastline_info, map_size, 40);
-AT(lastline_info, number, 48);
-AT(lastline_info, mode, 52);
-AT(lastline_info, spare, 56);
+/* Of the driver, the same for all. */
+#define STRUCT lastline_info
+REQUIRE(SIZE(64) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(realtime_ns, 16) &&
+	AT(line_max, 24) && AT(readers, 28) && AT(writers, 32) && AT(sleepers, 36) &&
+	AT(map_size, 40) && AT(number, 48) && AT(mode, 52) && AT(spare, 56));
+#undef STRUCT
 
-SIZE(lastline_taken, 64);
-AT(lastline_taken, generation, 0);
-AT(lastline_taken, monotonic_ns, 8);
-AT(lastline_taken, realtime_ns, 16);
-AT(lastline_taken, missed, 24);
-AT(lastline_taken, missed_last, 32);
-AT(lastline_taken, spare, 40);
+#define STRUCT lastline_taken
+REQUIRE(SIZE(64) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(realtime_ns, 16) &&
+	AT(missed, 24) && AT(missed_last, 32) && AT(spare, 40));
+#undef STRUCT
 
-SIZE(lastline_take, 96);
-AT(lastline_take, buf, 0);
-AT(lastline_take, deadline_ns, 8);
-AT(lastline_take, size, 16);
-AT(lastline_take, left, 20);
-AT(lastline_take, spare, 24);
-AT(lastline_take, taken, 32);
+#define STRUCT lastline_take
+REQUIRE(SIZE(96) && AT(buf, 0) && AT(deadline_ns, 8) && AT(size, 16) && AT(left, 20) &&
+	AT(spare, 24) && AT(taken, 32));
+#undef STRUCT
 
-SIZE(lastline_add, 128);
-AT(lastline_add, number, 0);
-AT(lastline_add, mode, 4);
-AT(lastline_add, line_max, 8);
-AT(lastline_add, permissions, 12);
-AT(lastline_add, uid, 16);
-AT(lastline_add, gid, 20);
-AT(lastline_add, name, 24);
-AT(lastline_add, spare, 88);
+#define STRUCT lastline_add
+REQUIRE(SIZE(128) && AT(number, 0) && AT(mode, 4) && AT(line_max, 8) && AT(permissions, 12) &&
+	AT(uid, 16) && AT(gid, 20) && AT(name, 24) && AT(spare, 88));
+#undef STRUCT
 
-SIZE(lastline_map, 64);
-AT(lastline_map, generation, 0);
-AT(lastline_map, version, 8);
-AT(lastline_map, stride, 12);
-AT(lastline_map, line_max, 16);
-AT(lastline_map, flags, 20);
-AT(lastline_map, spare, 24);
+#define STRUCT lastline_map
+REQUIRE(SIZE(64) && AT(generation, 0) && AT(version, 8) && AT(stride, 12) && AT(line_max, 16) &&
+	AT(flags, 20) && AT(spare, 24));
+#undef STRUCT
 
-SIZE(lastline_slot, 24);
-AT(lastline_slot, generation, 0);
-AT(lastline_slot, monotonic_ns, 8);
-AT(lastline_slot, offset, 16);
-AT(lastline_slot, length, 20);
-AT(lastline_slot, data, 24);
+#define STRUCT lastline_slot
+REQUIRE(SIZE(24) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(offset, 16) &&
+	AT(length, 20) && AT(data, 24));
+#undef STRUCT
 
 IS(LASTLINE_IOC_INFO, 0x8040be00);
 IS(LASTLINE_IOC_TAKEN, 0x8040be01);

@@ -485,7 +485,7 @@ TEST_F(lib, take_returns_the_newest_line_with_generation_and_times)
 	EXPECT_STREQ("two\n", self->line.data);
 }
 
-TEST_F(lib, take_counts_the_lines_missed_since_the_line_before)
+TEST_F(lib, take_counts_missed_lines_but_not_those_skipped)
 {
 	/* Since the open. */
 	PUBLISH("1");
@@ -500,18 +500,14 @@ TEST_F(lib, take_counts_the_lines_missed_since_the_line_before)
 	PUBLISH("6");
 	EXPECT_TAKE("6\n");
 	EXPECT_EQ(2, self->line.missed);
-}
-
-TEST_F(lib, skip_and_rewind_move_the_position_without_missed_lines)
-{
-	PUBLISH("old");
+	PUBLISH("7");
 	EXPECT_EQ(0, lastline_skip(self->reader));
 	EXPECT_NOTHING();
-	PUBLISH("new");
-	EXPECT_TAKE("new\n");
+	PUBLISH("8");
+	EXPECT_TAKE("8\n");
 	EXPECT_EQ(0, self->line.missed);
 	EXPECT_EQ(0, lastline_rewind(self->reader));
-	EXPECT_TAKE("new\n");
+	EXPECT_TAKE("8\n");
 	EXPECT_EQ(0, self->line.missed);
 }
 
@@ -549,6 +545,7 @@ TEST_F(lib, calls_return_ebadf_without_the_access_mode_they_need)
 
 TEST_F(lib, peek_returns_the_newest_line_and_does_not_take_it)
 {
+	const struct lastline_map *map, *again;
 	struct lastline_line peeked;
 
 	EXPECT_UNTOUCHED_BY(-EAGAIN, lastline_peek(self->reader, &self->line));
@@ -568,15 +565,9 @@ TEST_F(lib, peek_returns_the_newest_line_and_does_not_take_it)
 	ASSERT_EQ(0, lastline_peek(self->reader, &peeked));
 	EXPECT_EQ(2, peeked.generation);
 	EXPECT_NOTHING();
-}
-
-TEST_F(lib, map_returns_the_same_view_each_time)
-{
-	const struct lastline_map *map, *again;
-
+	/* The channel is mapped once. */
 	ASSERT_EQ(0, lastline_map(self->reader, &map));
-	PUBLISH("line");
-	EXPECT_EQ(1, lastline_map_generation(map));
+	EXPECT_EQ(2, lastline_map_generation(map));
 	ASSERT_EQ(0, lastline_map(self->reader, &again));
 	EXPECT_EQ(map, again);
 }
@@ -659,29 +650,22 @@ TEST_F(lib, follow_calls_a_function_until_it_returns_nonzero)
 
 TEST_F(lib, wait_returns_the_first_channel_with_an_unseen_line)
 {
-	struct lastline *first = self->reader, *writer = self->writer;
-	struct lastline *readers[2];
+	struct lastline *readers[2] = { open_number(self->number, O_RDONLY), self->reader };
 
-	self->writer = NULL;
-	self->reader = NULL;
-	CHANGE_CHANNEL(mode, LASTLINE_MODE_LINE);
-	readers[0] = first;
-	readers[1] = self->reader;
-	PUBLISH("second");
+	ASSERT_NE(NULL, readers[0]);
+	PUBLISH("line");
+	EXPECT_EQ(0, lastline_wait(readers, 2, 0));
+	EXPECT_EQ(0, lastline_skip(readers[0]));
 	EXPECT_EQ(1, lastline_wait(readers, 2, 0));
-	/* It takes nothing. */
 	EXPECT_EQ(1, lastline_wait(readers, 2, LASTLINE_FOREVER));
-	EXPECT_EQ(0, publish(writer, "first"));
-	EXPECT_EQ(0, lastline_wait(readers, 2, PATIENCE_NS));
-	EXPECT_EQ(0, lastline_skip(first));
+	EXPECT_EQ(1, lastline_wait(readers, 2, PATIENCE_NS));
 	EXPECT_EQ(1, lastline_wait_until(readers, 2, 1));
-	EXPECT_EQ(0, lastline_skip(self->reader));
+	EXPECT_TAKE("line\n");
 	EXPECT_EQ(-EAGAIN, lastline_wait(readers, 2, 0));
 	EXPECT_EQ(-EINVAL, lastline_wait(readers, 0, LASTLINE_FOREVER));
 	EXPECT_EQ(-EINVAL, lastline_wait(readers, (size_t)INT_MAX + 1, 0));
 	EXPECT_EQ(-EINVAL, lastline_wait_until(readers, SIZE_MAX, 0));
-	lastline_close(first);
-	lastline_close(writer);
+	lastline_close(readers[0]);
 }
 
 TEST_F(lib, wait_reader_returns_the_number_of_other_readers)
@@ -813,10 +797,11 @@ static long next_call(pid_t pid)
 }
 
 /*
- * Returns how many system calls @act makes, and the number of the last one. Those that
- * it is between, SYS_getppid, are made by nothing else.
+ * Returns how many system calls @act makes, and the number of the last one; -1 if it does
+ * not return @result. SYS_getppid marks where it begins and ends.
  */
-static int trace_calls(int (*act)(void *), void *arg, long *last)
+static int trace_calls(int (*act)(struct lastline *channel, bool until, uint64_t time_ns),
+		       struct lastline *channel, uint64_t time_ns, int result, long *last)
 {
 	pid_t pid = fork();
 	int status, count = 0;
@@ -826,9 +811,9 @@ static int trace_calls(int (*act)(void *), void *arg, long *last)
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		syscall(SYS_getppid);
-		status = act(arg);
+		status = act(channel, false, time_ns);
 		syscall(SYS_getppid);
-		_exit(!!status);
+		_exit(status != result);
 	}
 	waitpid(pid, &status, 0);
 	ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
@@ -840,42 +825,23 @@ static int trace_calls(int (*act)(void *), void *arg, long *last)
 	return ended_well(pid) ? count : -1;
 }
 
-struct taking {
-	struct lastline *channel;
-	uint64_t timeout_ns;
-	int result;
-};
-
-static int take_once(void *arg)
-{
-	struct taking *taking = arg;
-
-	return take(taking->channel, false, taking->timeout_ns) != taking->result;
-}
-
-static int publish_once(void *channel)
+static int publish_once(struct lastline *channel, bool until, uint64_t time_ns)
 {
 	return publish(channel, "line");
 }
 
-static int peek_once(void *arg)
+static int peek_once(struct lastline *channel, bool until, uint64_t time_ns)
 {
 	struct lastline_line line;
 
-	return lastline_peek(arg, &line);
+	return lastline_peek(channel, &line);
 }
 
-#define EXPECT_ONE_CALL(nr, act, arg) do {					\
+#define EXPECT_ONE_CALL(nr, act, channel, time_ns, result) do {			\
 	long call_ = -1;							\
 										\
-	EXPECT_EQ(1, trace_calls(act, arg, &call_));				\
+	EXPECT_EQ(1, trace_calls(act, channel, time_ns, result, &call_));	\
 	EXPECT_EQ(nr, call_);							\
-} while (0)
-
-#define EXPECT_ONE_CALL_OF_TAKE(returned, timeout) do {				\
-	struct taking taking_ = { self->reader, timeout, returned };		\
-										\
-	EXPECT_ONE_CALL(SYS_ioctl, take_once, &taking_);			\
 } while (0)
 
 TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
@@ -887,20 +853,20 @@ TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
 		SKIP(return, "valgrind makes system calls of its own");
 	/* The first take allocates the buffer. */
 	EXPECT_NOTHING();
-	EXPECT_ONE_CALL_OF_TAKE(-EAGAIN, 0);
-	EXPECT_ONE_CALL_OF_TAKE(-ETIMEDOUT, 100 * MS);
-	EXPECT_ONE_CALL(SYS_writev, publish_once, self->writer);
-	EXPECT_ONE_CALL_OF_TAKE(0, 100 * MS);
+	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, 0, -EAGAIN);
+	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, 100 * MS, -ETIMEDOUT);
+	EXPECT_ONE_CALL(SYS_writev, publish_once, self->writer, 0, 0);
+	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, 100 * MS, 0);
 	EXPECT_EQ(0, lastline_skip(self->reader));
 	pid = fork();
 	if (!pid)
 		_exit(!await_sleepers(lastline_fd(self->writer), 1) ||
-		      publish_once(self->writer));
-	EXPECT_ONE_CALL_OF_TAKE(0, PATIENCE_NS);
+		      publish(self->writer, "line"));
+	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, PATIENCE_NS, 0);
 	EXPECT_TRUE(ended_well(pid));
 	/* The first peek maps the channel. */
-	EXPECT_EQ(0, peek_once(self->reader));
-	EXPECT_EQ(0, trace_calls(peek_once, self->reader, &call));
+	EXPECT_EQ(0, peek_once(self->reader, false, 0));
+	EXPECT_EQ(0, trace_calls(peek_once, self->reader, 0, 0, &call));
 }
 
 /*
@@ -962,22 +928,6 @@ TEST_F(lib, status_generation_and_info_describe_a_channel)
 	EXPECT_TAKE("line\n");
 }
 
-TEST_F(lib, status_and_generation_return_enodev_without_the_channel)
-{
-	static const int numbers[] = { -1, LASTLINE_CHANNELS_MAX, LASTLINE_CHANNELS_MAX - 1 };
-	struct lastline_status status = { .generation = 7 };
-	uint64_t generation = 7;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
-		EXPECT_EQ(-ENODEV, lastline_status(numbers[i], &status));
-		EXPECT_EQ(-ENODEV, lastline_generation(numbers[i], &generation));
-		EXPECT_EQ(-ENODEV, lastline_remove(numbers[i]));
-	}
-	EXPECT_EQ(7, status.generation);
-	EXPECT_EQ(7, generation);
-}
-
 TEST_F(lib, add_creates_a_channel_with_its_parameters)
 {
 	struct lastline_status status;
@@ -1003,27 +953,18 @@ TEST_F(lib, add_creates_a_channel_with_its_parameters)
 	EXPECT_EQ(S_IFCHR | 0640, st.st_mode);
 	EXPECT_EQ(1, st.st_uid);
 	EXPECT_EQ(2, st.st_gid);
-	REMOVE();
-	EXPECT_EQ(-ENODEV, lastline_status(3210, &status));
-}
-
-TEST_F(lib, add_returns_the_error_of_the_driver)
-{
-	struct lastline_add add = self->add;
-
-	EXPECT_EQ(-EEXIST, lastline_add(&add));
-	add.name[0] = '/';
-	EXPECT_EQ(-EINVAL, lastline_add(&add));
-	add.name[0] = '\0';
-	add.number = self->number;
-	EXPECT_EQ(-EEXIST, lastline_add(&add));
+	EXPECT_EQ(-EEXIST, lastline_add(&self->add));
+	self->add.name[0] = '/';
+	EXPECT_EQ(-EINVAL, lastline_add(&self->add));
 }
 
 TEST_F(lib, calls_return_enodev_once_the_channel_is_removed)
 {
 	struct lastline *unmapped = open_number(self->number, O_RDONLY);
+	struct lastline_status status = { .generation = 7 };
 	const struct lastline_map *map;
 	struct lastline_info info;
+	uint64_t generation = 7;
 
 	ASSERT_NE(NULL, unmapped);
 	PUBLISH("line");
@@ -1041,6 +982,13 @@ TEST_F(lib, calls_return_enodev_once_the_channel_is_removed)
 	EXPECT_EQ(0, lastline_wait(&self->reader, 1, LASTLINE_FOREVER));
 	EXPECT_EQ(-ENODEV, lastline_wait_reader(self->writer, LASTLINE_FOREVER));
 	EXPECT_EQ(-ENODEV, lastline_info(self->reader, &info));
+	EXPECT_EQ(-ENODEV, lastline_status(self->number, &status));
+	EXPECT_EQ(-ENODEV, lastline_generation(self->number, &generation));
+	EXPECT_EQ(-ENODEV, lastline_remove(self->number));
+	EXPECT_EQ(-ENODEV, lastline_status(-1, &status));
+	EXPECT_EQ(-ENODEV, lastline_remove(LASTLINE_CHANNELS_MAX));
+	EXPECT_EQ(7, status.generation);
+	EXPECT_EQ(7, generation);
 	EXPECT_EQ(0, lastline_map(self->reader, &map));
 	EXPECT_EQ(-ENODEV, lastline_map(unmapped, &map));
 	EXPECT_UNTOUCHED_BY(-ENODEV, lastline_peek(unmapped, &self->line));

@@ -17,10 +17,6 @@ units=/run/systemd/system
 # node PATH: owner, group and permissions
 node() { stat -L -c '%U %G %a' "$1"; }
 
-#
-# After boot
-#
-
 booted()
 {
 	local made sysinit
@@ -69,10 +65,6 @@ restarts()
 }
 journal_has() { journalctl -u "$1" | grep -qF "$2"; }
 test_that "systemctl restart lastline adds new channels and keeps the others" restarts
-
-#
-# Nodes and accounts
-#
 
 links_come_and_go()
 {

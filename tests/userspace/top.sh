@@ -40,10 +40,6 @@ is_between()
 		'BEGIN { exit !(low <= number && number <= high) }'
 }
 
-#
-# On the screen
-#
-
 rows()
 {
 	make engine
@@ -206,10 +202,6 @@ ascii()
 }
 test_that "without UTF-8 the history is ASCII" ascii
 
-#
-# The end
-#
-
 # ends STATUS COMMAND...: the command ends it, and the terminal is as it was
 ends()
 {
@@ -279,10 +271,6 @@ bad_terminal()
 	done
 }
 test_that "on a terminal that cannot be drawn on it says so, with status 1" bad_terminal
-
-#
-# Once
-#
 
 # Takes a snapshot, during which a busy machine may keep the writer from publishing.
 rate_is_right()

@@ -4,30 +4,32 @@
 
     tutorial.py PAGE [HEADING]...
 
-With headings, only what stands under those. KTAP output, a test for each block.
+With headings, only the blocks under those. KTAP output, a test for each block.
 
-What a block is says its info string, of which a reader sees nothing:
+The info string of a block, which readers do not see, says what it is:
 
     ```sh                   commands for bash -e, of a user in the group lastline
     ```sh root              of root
     ```sh background        in another terminal, until the end of the section
-    ```text                 what the block before it prints, to the letter
+    ```text                 what the block before it prints, exactly
     ```text numbers vary    the same, but each number stands for any number, and the
                             spaces beside it for as many as a column needs
     ```text background      what the last block in the background prints until the end
     ```python FILE          a file of that name (of any language)
 
-Behind a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
-the block printed in the file $output. What goes on in the background has begun when it
-publishes a line or has a channel open for reading, and is checked at the end of the
-section, until it is right or too late.
+After a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
+the block printed in the file $output. A block in the background has begun when it
+publishes a line or opens a channel for reading. It is checked at the end of the section,
+until it is right or the time is over.
 
-A block of commands needs a text or a check. A file needs a check, or must be named by
-commands further down. Wants the command installed, root, and a machine of its own: it
-adds a user, and leaves channels behind.
+A block of commands needs a text or a check. A file needs a check, or commands further
+down that name it. Needs the command installed, root, and a machine of its own: it adds a
+user, and leaves channels behind.
 """
+import contextlib
 import glob
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -36,12 +38,12 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import tap  # pylint: disable=wrong-import-position
+sys.path.append(os.path.dirname(sys.path[0]))
+import tap
 
 USER = "reader"
 LIMIT = 300     # seconds for one block
-PATIENCE = 120  # seconds until what must happen in the background counts as lost
+PATIENCE = 120  # seconds for what must happen in the background
 
 WORDS = [], ["root"], ["background"], ["root", "background"]
 FENCE = re.compile(r"```(\S*) ?(.*)")
@@ -49,7 +51,7 @@ CHECK = re.compile(r"<!-- check:(.*?)-->\n*", re.DOTALL)
 
 
 class Block:
-    """A fenced block, what it should print, and what is to be looked at afterwards."""
+    """A fenced block, what it should print, and the check of it."""
 
     def __init__(self, heading, language, words, text):
         self.heading = heading
@@ -63,7 +65,7 @@ class Block:
         self.file = None if self.is_commands else words
 
     def name(self):
-        """Its heading, and what it begins with. A # would begin a directive."""
+        """Its heading and first line. A # would begin a directive of TAP."""
         about = self.file or self.text.splitlines()[0]
         return f"{self.heading}: {about}".split("#")[0].rstrip()
 
@@ -103,7 +105,7 @@ def parse(page, headings):
 
 
 def find_unchecked(blocks):
-    """Ends if there is one: what nothing looks at may be wrong for years."""
+    """Exits if nothing would notice a mistake in one of the blocks."""
     for i, block in enumerate(blocks):
         if not block.is_commands and not block.file:
             sys.exit(f"{block.name()}: neither commands nor a file with a name")
@@ -114,7 +116,7 @@ def find_unchecked(blocks):
 
 
 class Terminal:
-    """Runs blocks, all in one directory, and knows what still runs."""
+    """Runs blocks, all in one directory."""
 
     def __init__(self):
         if USER not in (user.pw_name for user in pwd.getpwall()):
@@ -122,7 +124,6 @@ class Terminal:
                             "--shell", "/bin/bash", USER], check=True)
         self.user = pwd.getpwnam(USER)
         self.groups = [self.user.pw_gid, grp.getgrnam("lastline").gr_gid]
-        self.running = []
         os.chdir(self.user.pw_dir)
 
     def start(self, commands, out, root=False, **environment):
@@ -137,11 +138,9 @@ class Terminal:
 
     @staticmethod
     def end(process):
-        """Ends it, with what it started."""
-        try:
+        """Kills it, with what it started."""
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
     def run(self, commands, out, root=False, **environment):
@@ -193,13 +192,13 @@ def run(terminal, block, output):
         if wrong:
             return f"{wrong}; it printed:\n{read(output)}"
         if block.root:
-            # A user would have typed the next one later.
+            # A user types the next one later.
             subprocess.run(["udevadm", "settle"], check=False)
     return verify(terminal, block, output)
 
 
 def await_right(terminal, block, output):
-    """The same for one in the background."""
+    """The same for a block in the background, which is still running."""
     end = time.monotonic() + PATIENCE
     while True:
         wrong = verify(terminal, block, output)
@@ -209,13 +208,13 @@ def await_right(terminal, block, output):
 
 
 def activity():
-    """Changes when a line is published, or somebody comes who reads."""
+    """Changes when a line is published, or a channel is opened for reading."""
     return [read(path) for name in ("generation", "readers")
             for path in glob.glob(f"/sys/class/lastline/*/{name}")]
 
 
 def start_in_background(terminal, block, output):
-    """Starts it, and waits until it has begun: the next block may want that."""
+    """Starts it, and waits until it has begun: the next block may depend on it."""
     before, end = activity(), time.monotonic() + PATIENCE
     process = terminal.start(block.text, output, block.root)
     while activity() == before and time.monotonic() < end:
@@ -224,10 +223,10 @@ def start_in_background(terminal, block, output):
 
 
 def run_section(terminal, blocks):
-    """All blocks under one heading. What is wrong with each, in order."""
+    """Runs all blocks under one heading. Returns what is wrong with each."""
     running, wrong = [], {}
-    for number, block in blocks:
-        output = f"/tmp/output.{number}"
+    for block in blocks:
+        output = f"/tmp/output.{id(block)}"
         if block.background:
             running.append((block, output, start_in_background(terminal, block, output)))
         else:
@@ -245,11 +244,10 @@ def main():
     blocks = parse(page, sys.argv[2:])
     find_unchecked(blocks)
     terminal, results = Terminal(), tap.Tap()
-    numbered = list(enumerate(blocks, 1))
-    for heading in dict.fromkeys(block.heading for block in blocks):
-        section = [entry for entry in numbered if entry[1].heading == heading]
+    for _, section in itertools.groupby(blocks, lambda block: block.heading):
+        section = list(section)
         wrong = run_section(terminal, section)
-        for _, block in section:
+        for block in section:
             results.result(block.name(), wrong[block] or "")
     sys.exit(results.finish())
 
