@@ -64,42 +64,36 @@ is_at()
 	esac
 }
 
-# ends_by SIGNAL STATUS calls|wake-ups
-ends_by()
+# ends STATUS calls|wake-ups SIGNAL|remove: while it measures that
+ends()
 {
-	local before
+	local before channel=''
 
+	[ "$3" != remove ] || { make engine; channel=engine; }
 	before=$(channels)
 	# A shell starts a command in the background with SIGINT ignored.
-	python3 -c 'import os, signal
+	python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execlp("lastline", "lastline", "bench", "--seconds", "60")' &
-	await is_at "$3" $!
-	grep -q '^bench\.' /sys/class/lastline/lastline*/name || fail "it has no channel of its own"
-	kill "-$1" $!
+os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 $channel 2>"$tmp/err" &
+	await is_at "$2" $!
+	[ "$channel" ] || grep -q '^bench\.' /sys/class/lastline/lastline*/name ||
+		fail "it has no channel of its own"
+	case $3 in
+	remove)	lastline remove engine ;;
+	*)	kill "-$3" $! ;;
+	esac
 	wait $!
-	expect "$2" $? "the status"
-	expect "$before" "$(channels)" "the channels"
+	expect "$1" $? "the status"
+	[ "$channel" ] || expect "$before" "$(channels)" "the channels"
+	has_word "$tmp/err" "$channel" || fail "it prints '$(cat "$tmp/err")'"
 }
-test_that "SIGTERM while it measures calls ends it and removes its channel" ends_by TERM 143 calls
-test_that "SIGHUP while a reader sleeps ends it and removes its channel" ends_by HUP 129 wake-ups
-test_that "SIGINT ends it and removes its channel" ends_by INT 130 calls
-
-# loses_channel calls|wake-ups
-loses_channel()
-{
-	make engine
-	lastline bench --seconds 60 engine 2>"$tmp/err" &
-	await is_at "$1" $!
-	lastline remove engine
-	wait $!
-	expect 1 $? "the status"
-	has_word "$tmp/err" engine || fail "it prints '$(cat "$tmp/err")'"
-}
+test_that "SIGTERM while it measures calls ends it and removes its channel" ends 143 calls TERM
+test_that "SIGHUP while a reader sleeps ends it and removes its channel" ends 129 wake-ups HUP
+test_that "SIGINT ends it and removes its channel" ends 130 calls INT
 test_that "the removal of the channel while it measures calls ends it with status 1" \
-	loses_channel calls
+	ends 1 calls remove
 test_that "the removal of the channel while a reader sleeps ends it with status 1" \
-	loses_channel wake-ups
+	ends 1 wake-ups remove
 
 after=put_channels_back
 run_tests

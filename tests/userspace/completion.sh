@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion by the TAB key, in shells of a terminal that tmux makes. Wants the command
-# installed, root, and a machine of its own: it adds channels.
+# Completion by the TAB key, in shells on a terminal of tmux. Needs the command installed
+# and root.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux
 
-# With the space behind a word that is complete.
+# With the space after a word that is complete.
 screen() { terminal capture-pane -pN; }
 
 # start bash|zsh: one that knows nothing but what is installed
@@ -21,7 +21,7 @@ start()
 		. /usr/share/bash-completion/bash_completion
 		PS1='ready '
 	END
-	# The second is called like a channel, which is no directory.
+	# A directory with the name of a channel is not offered for it.
 	mkdir "$tmp/zsh" "$tmp/engine"
 	cd "$tmp" || fail "no directory $tmp"
 	cat >"$tmp/zsh/.zshrc" <<-'END'
@@ -35,52 +35,52 @@ start()
 	await shows ready
 }
 
-# becomes TYPED LINE: after TAB; what stands there is then deleted
+# becomes TYPED LINE: after TAB; then the line is deleted
 becomes()
 {
 	terminal send-keys -l "$1"
 	terminal send-keys Tab
 	await shows "ready $2"
-	terminal send-keys C-u
-	terminal send-keys C-l
+	terminal send-keys C-u C-l
 }
 
 completes()
 {
+	local typed line
+
 	start "$1"
-	becomes "lastline wa" "lastline watch "
-	becomes "lastline get en" "lastline get engine "
-	becomes "lastline watch --pl" "lastline watch --plain"
-	becomes "lastline add --gr" "lastline add --group"
-	becomes "lastline add --group last" "lastline add --group lastline"
-	becomes "lastline add --group=last" "lastline add --group=lastline"
-	becomes "lastline add --owner nob" "lastline add --owner nobody"
-	becomes "lastline add --from /etc/hostn" "lastline add --from /etc/hostname"
-	becomes "lastline top --sort mi" "lastline top --sort missed"
-	becomes "lastline pub --ev" "lastline pub --every"
-	becomes "lastline pub --every 1s engine -- mkfif" "lastline pub --every 1s engine -- mkfifo"
-	becomes "lastline pub --every 1s engine -- cat /etc/hostn" \
-		"lastline pub --every 1s engine -- cat /etc/hostname"
-	becomes "lastline get /dev/lastline-con" "lastline get /dev/lastline-control"
-	becomes "lastline-mqtt --statu" "lastline-mqtt --status "
-	becomes "lastline-mqtt --publish en" "lastline-mqtt --publish engine="
-	becomes "lastline-mqtt -s robot/engine=en" "lastline-mqtt -s robot/engine=engine "
-	becomes "lastline-mqtt --ca-file /etc/hostn" "lastline-mqtt --ca-file /etc/hostname "
-	# Two that begin so are both shown.
+	while IFS='|' read -r typed line; do
+		becomes "$typed" "$line"
+	done <<-END
+		lastline wa|lastline watch 
+		lastline get en|lastline get engine 
+		lastline watch --pl|lastline watch --plain
+		lastline add --group last|lastline add --group lastline
+		lastline add --group=last|lastline add --group=lastline
+		lastline add --owner nob|lastline add --owner nobody
+		lastline add --from /etc/hostn|lastline add --from /etc/hostname
+		lastline top --sort mi|lastline top --sort missed
+		lastline pub --ev|lastline pub --every
+		lastline pub --every 1s engine -- mkfif|lastline pub --every 1s engine -- mkfifo
+		lastline get /dev/lastline-con|lastline get /dev/lastline-control
+		lastline-mqtt --statu|lastline-mqtt --status 
+		lastline-mqtt --publish en|lastline-mqtt --publish engine=
+		lastline-mqtt -s robot/engine=en|lastline-mqtt -s robot/engine=engine 
+		lastline-mqtt --ca-file /etc/hostn|lastline-mqtt --ca-file /etc/hostname 
+	END
+	# Of two that begin so both are shown.
 	lastline add exhaust >/dev/null
 	terminal send-keys -l "lastline remove e"
 	terminal send-keys Tab Tab
 	await shows exhaust
-	terminal send-keys C-u
-	terminal send-keys C-l
+	terminal send-keys C-u C-l
 	lastline remove exhaust
 	becomes "lastline remove e" "lastline remove engine"
 }
 test_that "TAB completes commands, options, groups and channels in bash" completes bash
 test_that "TAB completes commands, options, groups and channels in zsh" completes zsh
 
-# Without bash-completion, which not everybody has.
-# offered WORD...: for the last one
+# offered WORD...: for the last one, without bash-completion
 offered()
 {
 	# shellcheck disable=SC2016 # that shell does
@@ -94,14 +94,13 @@ offered()
 by_function()
 {
 	lastline add engine >/dev/null
-	expect "engine" "$(offered lastline get en)" "what is offered"
-	expect "" "$(offered lastline watch --count '')" "what is offered for a number"
-	expect "" "$(offered lastline watch -c '')" "what is offered for a number"
-	expect "engine=" "$(offered lastline-mqtt --publish en)" "what is offered to publish"
-	expect "" "$(offered lastline-mqtt --user '')" "what is offered for a name"
-	expect "" "$(offered lastline-mqtt -b '')" "what is offered for a URL"
+	expect engine "$(offered lastline get en)" "the words for a channel"
+	expect "" "$(offered lastline watch --count '')" "the words for a number"
+	expect "" "$(offered lastline watch -c '')" "the words for a number"
+	expect engine= "$(offered lastline-mqtt --publish en)" "the words for a route"
+	expect "" "$(offered lastline-mqtt -b '')" "the words for a URL"
 }
-test_that "plain bash needs nothing but the file" by_function
+test_that "bash without bash-completion needs nothing but the file" by_function
 
 # zsh_knows COMMAND [WORD]: the options that its --help has
 zsh_knows()

@@ -199,10 +199,6 @@ static int open_reader(void *number)
 	EXPECT_EQ(pid_, waitpid(pid_, NULL, 0));				\
 } while (0)
 
-/*
- * Opening and finding
- */
-
 /* What both lastline_find() and lastline_open() make of @which. */
 static int find_and_open(const char *which)
 {
@@ -324,10 +320,6 @@ TEST_F(lib, open_sets_cloexec_and_passes_on_access_mode_and_nonblock_only)
 	lastline_close(NULL);
 }
 
-/*
- * Publishing
- */
-
 TEST_F(lib, publish_adds_the_newline_if_it_is_missing)
 {
 	PUBLISH("without");
@@ -411,18 +403,6 @@ TEST_F(lib, printf_take_and_peek_handle_lines_of_any_length)
 	EXPECT_EQ(-EMSGSIZE, lastline_printf(self->writer, "%*s", LASTLINE_LINE_MAX_MAX, ""));
 }
 
-TEST_F(lib, clear_removes_the_latest_line)
-{
-	PUBLISH("line");
-	EXPECT_EQ(0, lastline_clear(self->writer));
-	EXPECT_NOTHING();
-	EXPECT_EQ(-EAGAIN, lastline_peek(self->reader, &self->line));
-	EXPECT_EQ(2, info_about(self->reader).generation);
-	EXPECT_EQ(0, info_about(self->reader).monotonic_ns);
-	PUBLISH("next");
-	EXPECT_TAKE("next\n");
-}
-
 #define LINES	2000
 
 static void *publish_bs(void *channel)
@@ -457,10 +437,6 @@ TEST_F(lib, threads_publish_whole_lines_on_one_channel)
 	EXPECT_EQ(NULL, failed);
 	EXPECT_EQ(2 * LINES, info_about(self->reader).generation);
 }
-
-/*
- * Taking
- */
 
 TEST_F(lib, take_returns_the_newest_line_with_generation_and_times)
 {
@@ -540,6 +516,8 @@ TEST_F(lib, calls_return_ebadf_without_the_access_mode_they_need)
 	EXPECT_STREQ("own\n", self->line.data);
 	EXPECT_EQ(0, lastline_peek(both, &self->line));
 	EXPECT_EQ(0, lastline_clear(both));
+	EXPECT_NOTHING();
+	EXPECT_UNTOUCHED_BY(-EAGAIN, lastline_peek(both, &self->line));
 	lastline_close(both);
 }
 
@@ -643,10 +621,6 @@ TEST_F(lib, follow_calls_a_function_until_it_returns_nonzero)
 	EXPECT_WOKEN_BY(remove_it, &self->number, -ENODEV,
 			lastline_follow(self->reader, go_on, NULL));
 }
-
-/*
- * Waiting
- */
 
 TEST_F(lib, wait_returns_the_first_channel_with_an_unseen_line)
 {
@@ -773,10 +747,6 @@ TEST_F(lib, waits_end_when_there_is_something_or_the_channel_is_removed)
 	}
 }
 
-/*
- * How many system calls
- */
-
 /* Runs @pid up to its next system call. Returns its number, or -1 at the end. */
 static long next_call(pid_t pid)
 {
@@ -868,10 +838,6 @@ TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
 	EXPECT_EQ(0, peek_once(self->reader, false, 0));
 	EXPECT_EQ(0, trace_calls(peek_once, self->reader, 0, 0, &call));
 }
-
-/*
- * Channels
- */
 
 TEST_F(lib, list_returns_all_channels_ascending)
 {

@@ -45,7 +45,6 @@ USER = "reader"
 LIMIT = 300     # seconds for one block
 PATIENCE = 120  # seconds for what must happen in the background
 
-WORDS = [], ["root"], ["background"], ["root", "background"]
 FENCE = re.compile(r"```(\S*) ?(.*)")
 CHECK = re.compile(r"<!-- check:(.*?)-->\n*", re.DOTALL)
 
@@ -61,7 +60,7 @@ class Block:
         self.check = None
         self.root = "root" in words.split()
         self.background = "background" in words.split()
-        self.is_commands = language == "sh" and words.split() in WORDS
+        self.is_commands = language == "sh" and {*words.split()} <= {"root", "background"}
         self.file = None if self.is_commands else words
 
     def name(self):

@@ -1,17 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The tests of the library, and the commands, under valgrind, which makes an error or a leak
-# fail the test. Needs root, the module, and library and commands installed.
+# Library and commands under valgrind, for which an error or a leak fails the test. Needs
+# root, the module, and both installed.
 #
 # usage: valgrind.sh LIB_TEST_SHARED
 #
-# valgrind takes the sizes and directions of our ioctls from their numbers, and would warn
-# of CLEAR, whose number has none. Memory that is reachable at the end is what a process
-# that a test kills has open.
-#
-# The commands run without --exec and --every: Debian 12's valgrind does not know
-# pidfd_open().
+# valgrind takes sizes and directions of ioctls from their numbers, and would warn of
+# CLEAR. Reachable memory belongs to processes that a test kills. --exec and --every are
+# left out: Debian 12's valgrind does not know pidfd_open().
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
