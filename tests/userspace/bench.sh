@@ -67,25 +67,29 @@ is_at()
 # ends STATUS calls|wake-ups SIGNAL|remove: while it measures that
 ends()
 {
-	local before channel=''
+	local before channel=()
 
-	[ "$3" != remove ] || { make engine; channel=engine; }
+	[ "$3" != remove ] || { make engine && channel=(engine); }
 	before=$(channels)
 	# A shell starts a command in the background with SIGINT ignored.
 	python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 $channel 2>"$tmp/err" &
+os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 "${channel[@]}" 2>"$tmp/err" &
 	await is_at "$2" $!
-	[ "$channel" ] || grep -q '^bench\.' /sys/class/lastline/lastline*/name ||
-		fail "it has no channel of its own"
-	case $3 in
-	remove)	lastline remove engine ;;
-	*)	kill "-$3" $! ;;
-	esac
+	if [ "$3" = remove ]; then
+		lastline remove engine
+	else
+		grep -q '^bench\.' /sys/class/lastline/lastline*/name ||
+			fail "it has no channel of its own"
+		kill "-$3" $!
+	fi
 	wait $!
 	expect "$1" $? "the status"
-	[ "$channel" ] || expect "$before" "$(channels)" "the channels"
-	has_word "$tmp/err" "$channel" || fail "it prints '$(cat "$tmp/err")'"
+	if [ "$3" = remove ]; then
+		has_word "$tmp/err" engine || fail "it prints '$(cat "$tmp/err")'"
+	else
+		expect "$before" "$(channels)" "the channels"
+	fi
 }
 test_that "SIGTERM while it measures calls ends it and removes its channel" ends 143 calls TERM
 test_that "SIGHUP while a reader sleeps ends it and removes its channel" ends 129 wake-ups HUP

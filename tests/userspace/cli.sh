@@ -210,7 +210,8 @@ watch()
 	watcher=$!
 	await attribute_is readers 1
 }
-out_is() { [ "$(paste -sd' ' "$tmp/out")" = "$1" ]; }
+out() { paste -sd' ' "$tmp/out"; }
+out_is() { [ "$(out)" = "$1" ]; }
 
 watches()
 {
@@ -226,7 +227,7 @@ watches()
 	kill -CONT "$watcher"
 	await has_word "$tmp/out" 6
 	sed -i -E 's/^[0-9-]{10} [0-9:]{8}\.[0-9]{6} /TIME /' "$tmp/out"
-	expect "TIME 1 +0 one TIME 2 +0 two TIME 6 +3 6" "$(paste -sd' ' "$tmp/out")" "the output"
+	expect "TIME 1 +0 one TIME 2 +0 two TIME 6 +3 6" "$(out)" "the output"
 }
 engine_test "watch prints time, generation, missed lines, and the line" watches
 
@@ -241,7 +242,7 @@ counts()
 	await sleeps "$watcher"
 	lastline pub engine three
 	wait "$watcher" || fail "watch --count ends with status $?"
-	expect "two three" "$(paste -sd' ' "$tmp/out")" "the lines"
+	expect "two three" "$(out)" "the lines"
 }
 engine_test "watch --count ends after that many lines" counts
 
@@ -278,9 +279,17 @@ one_at_a_time()
 	done
 	: >"$tmp/go"
 	await has_line "$tmp/out" 30
-	expect "0 30" "$(paste -sd' ' "$tmp/out")" "the lines"
+	expect "0 30" "$(out)" "the lines"
 }
 engine_test "watch --exec runs one command at a time, and then gets the newest line" one_at_a_time
+
+# becomes_fresh LINE MESSAGES: on a busy machine the line may be stale when it is taken
+becomes_fresh()
+{
+	lastline pub engine "$1"
+	has_lines "$tmp/err" "$2"
+}
+is_stale_again() { paste -sd' ' "$tmp/out" | grep -qxE 'one STOP( (two )+STOP)+'; }
 
 reports_stale()
 {
@@ -289,18 +298,11 @@ reports_stale()
 	await has_line "$tmp/out" STOP
 	has_word "$tmp/err" engine || fail "it prints '$(errors)'"
 	sleep 1	# in which it could report it again
-	out_is "one STOP" || fail "it prints '$(cat "$tmp/out")'"
+	expect "one STOP" "$(out)" "the output"
 	expect 1 "$(lines_in "$tmp/err")" "the number of messages"
-	await is_fresh_again
+	await becomes_fresh two 2
 	await is_stale_again
 }
-# On a busy machine the first line may be stale when it is taken.
-is_fresh_again()
-{
-	lastline pub engine two
-	has_lines "$tmp/err" 2
-}
-is_stale_again() { paste -sd' ' "$tmp/out" | grep -qxE 'one STOP( (two )+STOP)+'; }
 engine_test "watch --stale reports once when the newest line is stale, and again later" reports_stale
 
 # is_executed LINE
@@ -332,25 +334,25 @@ engine_test "watch --exec runs no command for a stale line" nothing_stale_is_exe
 
 stale_without_line()
 {
-	watch --stale 200ms --exec 'sleep 60' --on-stale 'echo STOP'
-	await has_line "$tmp/out" STOP
+	watch --stale 200ms --on-stale 'echo STOP'
+	await out_is STOP
 	has_word "$tmp/err" engine || fail "it prints '$(errors)'"
 }
 engine_test "watch --stale reports a channel without a line" stale_without_line
 
 stale_while_busy()
 {
-	lastline pub engine one
-	watch --stale 2s --on-stale 'echo STOP' --exec 'echo begun; sleep 60'
-	await out_is begun
+	watch --stale 3s --on-stale 'echo STOP' --exec 'echo begun; sleep 60'
+	await is_executed begun
 	# Longer than --stale after the first line, but there is a newer one.
 	kill -STOP "$watcher"
-	sleep 2.1
+	: >"$tmp/out"
+	sleep 3.1
 	lastline pub engine two
 	kill -CONT "$watcher"
 	await is_asleep "$watcher"
-	out_is begun || fail "it reports a line that is not stale"
-	await has_line "$tmp/out" STOP
+	out_is "" || fail "it reports a line that is not stale"
+	await out_is STOP
 }
 engine_test "watch --stale watches the newest line while a command runs" stale_while_busy
 
@@ -426,22 +428,23 @@ too_long_input()
 }
 engine_test "pub skips and reports a line of its input that is too long" too_long_input
 
-# removed ARGUMENT...: while lastline runs
 removed()
 {
-	lastline "$@" 2>"$tmp/err" &
-	await sleeps $!
-	lastline remove engine
-	wait $!
-	expect 1 $? "the status"
-	has_word "$tmp/err" engine || fail "it prints '$(errors)'"
+	local words
+
+	for words in "get --next engine" "watch engine" "pub --wait-reader engine x" \
+		"pub --every 50ms engine -- echo x"; do
+		make engine
+		# shellcheck disable=SC2086 # words
+		lastline $words 2>"$tmp/err" &
+		await sleeps $!
+		lastline remove engine
+		wait $!
+		expect 1 $? "the status of $words"
+		has_word "$tmp/err" engine || fail "$words prints '$(errors)'"
+	done
 }
-engine_test "get ends with status 1 when the channel is removed" removed get --next engine
-engine_test "watch ends with status 1 when the channel is removed" removed watch engine
-engine_test "pub --wait-reader ends with status 1 when the channel is removed" \
-	removed pub --wait-reader engine x
-engine_test "pub --every ends with status 1 when the channel is removed" \
-	removed pub --every 50ms engine -- echo x
+test_that "a command ends with status 1 when its channel is removed" removed
 
 records()
 {

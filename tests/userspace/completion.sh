@@ -49,24 +49,24 @@ completes()
 	local typed line
 
 	start "$1"
-	while IFS='|' read -r typed line; do
+	while IFS='|' read -r typed line _; do
 		becomes "$typed" "$line"
 	done <<-END
-		lastline wa|lastline watch 
-		lastline get en|lastline get engine 
-		lastline watch --pl|lastline watch --plain
-		lastline add --group last|lastline add --group lastline
-		lastline add --group=last|lastline add --group=lastline
-		lastline add --owner nob|lastline add --owner nobody
-		lastline add --from /etc/hostn|lastline add --from /etc/hostname
-		lastline top --sort mi|lastline top --sort missed
-		lastline pub --ev|lastline pub --every
-		lastline pub --every 1s engine -- mkfif|lastline pub --every 1s engine -- mkfifo
-		lastline get /dev/lastline-con|lastline get /dev/lastline-control
-		lastline-mqtt --statu|lastline-mqtt --status 
-		lastline-mqtt --publish en|lastline-mqtt --publish engine=
-		lastline-mqtt -s robot/engine=en|lastline-mqtt -s robot/engine=engine 
-		lastline-mqtt --ca-file /etc/hostn|lastline-mqtt --ca-file /etc/hostname 
+		lastline wa|lastline watch |
+		lastline get en|lastline get engine |
+		lastline watch --pl|lastline watch --plain|
+		lastline add --group last|lastline add --group lastline|
+		lastline add --group=last|lastline add --group=lastline|
+		lastline add --owner nob|lastline add --owner nobody|
+		lastline add --from /etc/hostn|lastline add --from /etc/hostname|
+		lastline top --sort mi|lastline top --sort missed|
+		lastline pub --ev|lastline pub --every|
+		lastline pub --every 1s engine -- mkfif|lastline pub --every 1s engine -- mkfifo|
+		lastline get /dev/lastline-con|lastline get /dev/lastline-control|
+		lastline-mqtt --statu|lastline-mqtt --status |
+		lastline-mqtt --publish en|lastline-mqtt --publish engine=|
+		lastline-mqtt -s robot/engine=en|lastline-mqtt -s robot/engine=engine |
+		lastline-mqtt --ca-file /etc/hostn|lastline-mqtt --ca-file /etc/hostname |
 	END
 	# Of two that begin so both are shown.
 	lastline add exhaust >/dev/null

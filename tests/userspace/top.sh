@@ -286,32 +286,25 @@ rate_is_right()
 	is_between $((generations / 8)) "$rate" $((generations / 2 + 1)) && is_between 0.1 "$rate" 25
 }
 
+first_once_is() { [ "$(once "${@:2}" | awk 'NR == 2 { print $2 }')" = "$1" ]; }
 snapshot()
 {
 	local generations rate missed readers writers age
 
+	make quiet
 	make engine
 	miss 10
 	start_writer
 	await rate_is_right
 	cat "$tmp/out"
-	expect 2 "$(lines_in "$tmp/out")" "the number of lines"
+	expect 3 "$(lines_in "$tmp/out")" "the number of lines"
 	expect "10 1 1 s" "$missed $readers $writers ${age//[0-9.m ]/}" \
 		"missed lines, readers, writers and the unit of the age"
 	expect "$(lastline list | wc -l)" "$(once --all | wc -l)" "the number of all lines"
+	await first_once_is engine --sort rate --interval 2s
+	first_once_is quiet --sort number || fail "it is not sorted by number"
 }
 test_that "--once prints a row for each channel as text, without a terminal" snapshot
-
-first_once_is() { [ "$(once "${@:2}" | awk 'NR == 2 { print $2 }')" = "$1" ]; }
-snapshot_sorts()
-{
-	make quiet
-	make engine
-	start_writer
-	await first_once_is engine --sort rate --interval 2s
-	first_once_is quiet --sort number || fail "quiet is not the first row by number"
-}
-test_that "--once sorts by the column it is given" snapshot_sorts
 
 after=put_all_back
 run_tests
