@@ -51,7 +51,6 @@ wrong_calls()
 		2 | lastline get           | get
 		2 | 0                      | get engine 0
 		2 | soon                   | get --wait=soon engine
-		2 | -1s                    | get --wait=-1s engine
 		2 | --rate                 | watch engine --rate
 		2 | many                   | watch --count many engine
 		2 | 0                      | watch --rate 0 engine
@@ -60,7 +59,6 @@ wrong_calls()
 		2 | --every                | pub --every 1s engine
 		2 | --every                | pub --every 0 engine -- true
 		2 | nosuch                 | add --owner nosuch x
-		2 | nosuch                 | add --group nosuch x
 		2 | 0999                   | add --permissions 0999 x
 		2 | 64                     | add --line-max 63 x
 		2 | 1048576                | add --line-max 1048577 x

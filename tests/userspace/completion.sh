@@ -28,10 +28,8 @@ start()
 		autoload -Uz compinit && compinit -u -D
 		PS1='ready '
 	END
-	case $1 in
-	bash)	open_terminal "exec bash --rcfile $tmp/bashrc -i" ;;
-	zsh)	open_terminal "ZDOTDIR=$tmp/zsh exec zsh -i" ;;
-	esac
+	[ "$1" = zsh ] || set -- bash --rcfile "$tmp/bashrc"
+	open_terminal "ZDOTDIR=$tmp/zsh exec $* -i"
 	await shows ready
 }
 

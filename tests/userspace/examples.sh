@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the programs of userspace/examples/lib and checks what they print. Needs root, the
-# module, and the programs in the directory examples beside this file.
+# Runs the programs of userspace/examples/lib, which are in the directory examples beside
+# this file. Needs root and the module.
 set -u
 
 # shellcheck source=tests/tap.sh
@@ -13,7 +13,6 @@ examples=$(readlink -f "$(dirname "$0")")/examples
 { [ "$(id -u)" = 0 ] && [ -c /dev/lastline-control ]; } || skip_all "needs root and the module"
 
 example() { "$examples/$1" "${@:2}"; }
-
 # add NAME: $node is the new channel
 add() { node=$(example channel add "$1") || fail "no channel '$1'"; }
 # shellcheck disable=SC2317 # called after each test
@@ -27,7 +26,6 @@ remove_all()
 after=remove_all
 
 attribute_is() { [ "$(cat "/sys/class/lastline/${node#/dev/}/$1")" = "$2" ]; }
-
 # begin EXAMPLE ARGUMENT...: into $tmp/out and $tmp/error; it has the channel open
 begin()
 {

@@ -30,7 +30,7 @@ i = 0
 while True:
     print(i := i + 1)
     time.sleep(0.05)' >"$dev" &
-	await newest_is "$number" "$(lastline get --next "$number")"
+	lastline get --next "$number" >"$tmp/line"
 }
 
 # is_between LOW NUMBER HIGH

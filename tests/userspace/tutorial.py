@@ -28,10 +28,8 @@ user, and leaves channels behind.
 """
 import contextlib
 import glob
-import grp
 import itertools
 import os
-import pwd
 import re
 import signal
 import subprocess
@@ -114,44 +112,33 @@ def find_unchecked(blocks):
             sys.exit(f"{block.name()}: nothing checks this block")
 
 
-class Terminal:
-    """Runs blocks, all in one directory."""
+def start(commands, out, root=False, **environment):
+    """A shell in a session of its own, so that end() reaches all that it starts."""
+    shell = ["bash", "-e", "-c", commands]
+    with open(out, "w", encoding="utf-8") as file:
+        return subprocess.Popen(shell if root else ["runuser", "-u", USER, "--", *shell],
+                                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                                start_new_session=True,
+                                env={**os.environ, "HOME": os.getcwd(), **environment})
 
-    def __init__(self):
-        if USER not in (user.pw_name for user in pwd.getpwall()):
-            subprocess.run(["useradd", "--create-home", "--groups", "lastline",
-                            "--shell", "/bin/bash", USER], check=True)
-        self.user = pwd.getpwnam(USER)
-        self.groups = [self.user.pw_gid, grp.getgrnam("lastline").gr_gid]
-        os.chdir(self.user.pw_dir)
 
-    def start(self, commands, out, root=False, **environment):
-        """A shell of its own session, so that all that it started can be ended."""
-        who = {} if root else {"user": self.user.pw_uid, "group": self.user.pw_gid,
-                               "extra_groups": self.groups}
-        environment = {**os.environ, "HOME": self.user.pw_dir, **environment}
-        with open(out, "w", encoding="utf-8") as file:
-            return subprocess.Popen(["bash", "-e", "-c", commands], stdin=subprocess.DEVNULL,
-                                    stdout=file, stderr=file, start_new_session=True,
-                                    env=environment, **who)
+def end(process):
+    """Kills it, with what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
-    @staticmethod
-    def end(process):
-        """Kills it, with what it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
-    def run(self, commands, out, root=False, **environment):
-        """What went wrong, or None."""
-        process = self.start(commands, out, root, **environment)
-        try:
-            status = process.wait(LIMIT)
-            return f"it ended with status {status}" if status else None
-        except subprocess.TimeoutExpired:
-            return f"it took longer than {LIMIT} s"
-        finally:
-            self.end(process)
+def execute(commands, out, root=False, **environment):
+    """What went wrong, or None."""
+    process = start(commands, out, root, **environment)
+    try:
+        status = process.wait(LIMIT)
+        return f"it ended with status {status}" if status else None
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {LIMIT} s"
+    finally:
+        end(process)
 
 
 def read(path):
@@ -168,40 +155,40 @@ def same(block, printed):
     return printed == block.shown
 
 
-def verify(terminal, block, output):
+def verify(block, output):
     """What is wrong with what it printed and did, or None."""
     if block.shown is not None and not same(block, read(output)):
         return "it printed:\n" + read(output) + "instead of:\n" + block.shown
     if block.check:
-        wrong = terminal.run(block.check, output + ".check", root=True, output=output)
+        wrong = execute(block.check, output + ".check", root=True, output=output)
         if wrong:
             return (f"the check: {wrong}:\n{block.check}\n{read(output + '.check')}"
                     f"it printed:\n{read(output)}")
     return None
 
 
-def run(terminal, block, output):
+def run(block, output):
     """What is wrong with a block that has an end, or None."""
     if not block.is_commands:
         with open(block.file, "w", encoding="utf-8") as file:
             file.write(block.text)
         open(output, "w", encoding="utf-8").close()
     else:
-        wrong = terminal.run(block.text, output, block.root)
+        wrong = execute(block.text, output, block.root)
         if wrong:
             return f"{wrong}; it printed:\n{read(output)}"
         if block.root:
             # A user types the next one later.
             subprocess.run(["udevadm", "settle"], check=False)
-    return verify(terminal, block, output)
+    return verify(block, output)
 
 
-def await_right(terminal, block, output):
+def await_right(block, output):
     """The same for a block in the background, which is still running."""
-    end = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
-        wrong = verify(terminal, block, output)
-        if not wrong or time.monotonic() > end:
+        wrong = verify(block, output)
+        if not wrong or time.monotonic() > deadline:
             return wrong
         time.sleep(0.1)
 
@@ -212,28 +199,28 @@ def activity():
             for path in glob.glob(f"/sys/class/lastline/*/{name}")]
 
 
-def start_in_background(terminal, block, output):
+def start_in_background(block, output):
     """Starts it, and waits until it has begun: the next block may depend on it."""
-    before, end = activity(), time.monotonic() + PATIENCE
-    process = terminal.start(block.text, output, block.root)
-    while activity() == before and time.monotonic() < end:
+    before, deadline = activity(), time.monotonic() + PATIENCE
+    process = start(block.text, output, block.root)
+    while activity() == before and time.monotonic() < deadline:
         time.sleep(0.01)
     return process
 
 
-def run_section(terminal, blocks):
+def run_section(blocks):
     """Runs all blocks under one heading. Returns what is wrong with each."""
     running, wrong = [], {}
     for block in blocks:
         output = f"/tmp/output.{id(block)}"
         if block.background:
-            running.append((block, output, start_in_background(terminal, block, output)))
+            running.append((block, output, start_in_background(block, output)))
         else:
-            wrong[block] = run(terminal, block, output)
+            wrong[block] = run(block, output)
     for block, output, _ in running:
-        wrong[block] = await_right(terminal, block, output)
+        wrong[block] = await_right(block, output)
     for _, _, process in running:
-        terminal.end(process)
+        end(process)
     return wrong
 
 
@@ -242,10 +229,12 @@ def main():
     page = re.sub(r"\A<!-- SPDX.*?-->\n", "", read(sys.argv[1]))
     blocks = parse(page, sys.argv[2:])
     find_unchecked(blocks)
-    terminal, results = Terminal(), tap.Tap()
+    subprocess.run(["useradd", "--create-home", "--groups", "lastline", USER], check=True)
+    os.chdir(os.path.expanduser("~" + USER))
+    results = tap.Tap()
     for _, section in itertools.groupby(blocks, lambda block: block.heading):
         section = list(section)
-        wrong = run_section(terminal, section)
+        wrong = run_section(section)
         for block in section:
             results.result(block.name(), wrong[block] or "")
     sys.exit(results.finish())
