@@ -162,9 +162,8 @@ lists()
 	expect "$number engine line 1 1 1 4096" "$(row engine)" "the row of engine"
 	expect "4000 frame record 0 0 0 100" "$(row frame)" "the row of frame"
 	lastline list --json >"$tmp/json"
-	expect "['engine', 'frame']" "$(json '[c["name"] for c in it if c["name"]]' <"$tmp/json")" \
-		"the names"
-	expect None "$(json 'it[0]["name"]' <"$tmp/json")" "the name of a channel without one"
+	expect "None ['engine', 'frame']" \
+		"$(json 'it[0]["name"], [c["name"] for c in it if c["name"]]' <"$tmp/json")" "the names"
 	expect "['record', 100, 0, 0, 0, 0]" \
 		"$(json '[[c["mode"], c["line_max"], c["generation"], c["readers"], c["writers"],
 			c["monotonic_ns"]] for c in it if c["name"] == "frame"][0]' <"$tmp/json")" "frame"

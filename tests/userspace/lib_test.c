@@ -105,19 +105,14 @@ static int publish(struct lastline *channel, const char *text)
 
 #define PUBLISH(text) EXPECT_EQ(0, publish(self->writer, text))
 
-static bool is_untouched(const struct lastline_line *line)
-{
-	struct lastline_line untouched;
-
-	memset(&untouched, 0x5a, sizeof(untouched));
-	return !memcmp(line, &untouched, sizeof(untouched));
-}
-
 /* A call that fails leaves self->line as it is. */
 #define EXPECT_UNTOUCHED_BY(error, call) do {					\
-	memset(&self->line, 0x5a, sizeof(self->line));				\
+	struct lastline_line before_;						\
+										\
+	memset(&before_, 0x5a, sizeof(before_));				\
+	self->line = before_;							\
 	EXPECT_EQ(error, call);							\
-	EXPECT_TRUE(is_untouched(&self->line));					\
+	EXPECT_EQ(0, memcmp(&before_, &self->line, sizeof(before_)));		\
 } while (0)
 
 static uint64_t monotonic(void)
