@@ -100,25 +100,16 @@ by_function()
 }
 test_that "bash without bash-completion needs nothing but the file" by_function
 
-# zsh_knows COMMAND [WORD]: the options that its --help has
-zsh_knows()
-{
-	local option
-
-	for option in $("$@" --help | grep -oE -- '--[a-z-]+'); do
-		grep -qE -- "$option([^a-z-]|$)" "/usr/share/zsh/vendor-completions/_$1" ||
-			fail "zsh does not know $* $option"
-	done
-}
-
 options_are_known()
 {
-	local command
+	local words option
 
-	for command in $(lastline --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-		zsh_knows lastline "$command"
-	done
-	zsh_knows lastline-mqtt
+	while read -ra words; do
+		for option in $("${words[@]}" --help | grep -oE -- '--[a-z-]+'); do
+			grep -qE -- "$option([^a-z-]|$)" "/usr/share/zsh/vendor-completions/_${words[0]}" ||
+				fail "zsh does not know ${words[*]} $option"
+		done
+	done < <(lastline --help | sed -n 's/^  \([a-z]*\) .*/lastline \1/p'; echo lastline-mqtt)
 }
 test_that "zsh knows each option of each command" options_are_known
 
