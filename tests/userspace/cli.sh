@@ -203,7 +203,7 @@ engine_test "get --next waits for another line" gets_later --next
 # watch OPTION...: in the background, into $tmp/out and $tmp/err
 watch()
 {
-	lastline watch "$@" engine >"$tmp/out" 2>"$tmp/err" &
+	lastline watch "$@" engine >>"$tmp/out" 2>"$tmp/err" &
 	watcher=$!
 	await attribute_is readers 1
 }
