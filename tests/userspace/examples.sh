@@ -104,10 +104,11 @@ follows()
 	puts one one
 	echo stop >"$node"
 	ends 0 "one|stop|2 lines, 0 missed"
+	echo two >"$node"
 	begin follow engine
-	await out_is stop
+	await out_is two
 	example channel remove engine
-	ends 1 stop "engine: No such device"
+	ends 1 two "engine: No such device"
 }
 test_that "follow calls its function for each line until that or the channel ends it" follows
 
