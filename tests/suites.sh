@@ -61,8 +61,7 @@ suite unit "unit source" "module tests/unit" make -s -C tests/unit run_tests
 suite fuzz fuzz "module tests/fuzz tests/unit" tests/fuzz/run
 suite models models "module tests/models" tests/models/run --spin
 suite lint "vm source lint userspace abi" . tests/lint
-suite manuals "vm manuals" "$user_paths" tests/userspace/man
-suite abi "vm userspace abi" "$user_paths" tests/userspace/abi
+suite abi "vm userspace manuals abi" "$user_paths" tests/userspace/abi
 # shellcheck disable=SC2034 # used by tests/check
 fast=("${order[@]}")
 
@@ -80,9 +79,7 @@ for name in arm64 armhf s390x; do
 	guests $name "$debian_needs $name" "$module_paths userspace tests/userspace" build rig \
 		"${contract[@]}" library
 done
-suite cli "$debian_needs" "$user_paths" debian_tests cli.sh accounts.sh completion.sh
-suite top "$debian_needs" "$user_paths" debian_tests top.sh bench.sh
-suite system "$debian_needs" "$user_paths" in_debian --add "$build/vm/robot:/" -- /tests/userspace/system.sh
+suite system "$debian_needs" "$user_paths" debian_tests system.sh completion.sh top.sh bench.sh
 suite mqtt "$debian_needs" "$user_paths tests/mqtt" mqtt_tests lines.sh tls.sh
 suite mqtt-faults "$debian_needs" "$user_paths tests/mqtt" mqtt_tests faults.sh
 suite service "$debian_needs" "$user_paths tests/mqtt" \
@@ -453,10 +450,10 @@ in_debian()
 # shellcheck disable=SC2016 # that shell does
 in_turn=(sh -c 'status=0; for test; do "$test" || status=1; done; exit $status' sh)
 
-# debian_tests TEST...: of tests/userspace, one after another
+# debian_tests TEST...: of tests/userspace, one after another, with the channels of robot.conf
 debian_tests()
 {
-	in_debian -- "${in_turn[@]}" "${@/#//tests/userspace/}"
+	in_debian --mem 3072 --add "$build/vm/robot:/" -- "${in_turn[@]}" "${@/#//tests/userspace/}"
 }
 
 # mqtt_tests TEST...: of tests/mqtt, with Debian's broker, between networks of one machine
@@ -511,11 +508,9 @@ prepare_vm()
 	case " $* " in
 	*" library "*|*" command "*|*" bridge "*)
 		# Their libraries by --with, the programs where a shell looks for them.
-		export PATH="$build/userspace:$PATH" LD_LIBRARY_PATH="$build/userspace"
-		carried+=(--with lastline --with lastline-mqtt
-			--add "$build/userspace/lastline:/usr/bin/lastline"
-			--add "$build/userspace/lastline-mqtt:/usr/bin/lastline-mqtt"
-			--add "$(readlink -f "$build/userspace/liblastline.so.1"):/usr/lib/liblastline.so.1"
+		export PATH="$build/vm/installed/usr/bin:$PATH"
+		export LD_LIBRARY_PATH=$build/vm/installed/usr/lib
+		carried+=(--with lastline --with lastline-mqtt --add "$build/vm/installed:/"
 			--add "$build/userspace-tests:/tests/library"
 			--add "$top/tests/userspace:/tests/userspace" --add "$top/tests/mqtt:/tests/mqtt") ;;
 	esac
