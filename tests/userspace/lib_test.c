@@ -138,24 +138,6 @@ static struct lastline_info info_about(struct lastline *channel)
 	return info;
 }
 
-/* Waits until @pid sleeps in the kernel; false when patience is over. */
-static bool await_asleep(pid_t pid)
-{
-	char path[32], state = '\0';
-	FILE *file;
-	int ms;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	for (ms = 0; state != 'S' && ms < PATIENCE_MS; ms++) {
-		pause_ms(1);
-		file = fopen(path, "r");
-		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-			return false;
-		fclose(file);
-	}
-	return state == 'S';
-}
-
 static int publish_woken(void *number)
 {
 	return publish(open_number(*(int *)number, O_WRONLY), "woken");
@@ -188,7 +170,7 @@ static int open_reader(void *number)
 	pid_t parent_ = getpid(), pid_ = fork();				\
 										\
 	if (!pid_)								\
-		_exit(!await_asleep(parent_) || act(arg) < 0 || pause());	\
+		_exit(!AWAIT(is_asleep(parent_)) || act(arg) < 0 || pause());	\
 	EXPECT_WAITS(0, result, call);						\
 	EXPECT_EQ(0, kill(pid_, SIGKILL));					\
 	EXPECT_EQ(pid_, waitpid(pid_, NULL, 0));				\
