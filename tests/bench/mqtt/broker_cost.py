@@ -9,7 +9,6 @@ broker's, on one core, from schedstat. The figures are copied into BROKER of sca
 hand, because they differ between machines.
 """
 import re
-import signal
 import socket
 import ssl
 import struct
@@ -24,7 +23,6 @@ from packets import connect, line, puback, publish, subscribe
 HOST = "127.0.0.1"
 FEW, MANY = 500, 4500
 TLS_CLIENTS = 500
-GONE = 90		# less than mosquitto's listen backlog, 100
 LINES = 20000
 TOPICS = 20000
 SUBSCRIPTIONS = 4000
@@ -143,25 +141,6 @@ def make_certificates(directory):
                 "-CAcreateserial", "-out", f"{name}.pem")
 
 
-def gone(broker):
-    """A TLS client that hung up before the broker read its first message."""
-    Client(broker, "first", tls=True).sock.close()
-    broker.process.send_signal(signal.SIGSTOP)
-    for _ in range(GONE):
-        outgoing = ssl.MemoryBIO()
-        try:
-            broker.context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        with socket.create_connection((HOST, broker.tls_port)) as sock:
-            sock.sendall(outgoing.read())
-    cpu = broker.cpu_us()
-    broker.process.send_signal(signal.SIGCONT)
-    # The broker serves this client after all others.
-    Client(broker, "behind", tls=True).sock.close()
-    yield "microseconds of a client that is gone", (broker.cpu_us() - cpu) / GONE
-
-
 def connections(broker):
     """Plain ones with a subscription, then those with TLS."""
     clients, memory = [], {}
@@ -245,7 +224,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         broker = Broker(Path(directory))
         try:
-            for measure in (gone, connections, messages, after_subscribing, asleep):
+            for measure in (connections, messages, after_subscribing, asleep):
                 for name, value in measure(broker):
                     print(f"{name:46} {value:8.1f}", flush=True)
         finally:

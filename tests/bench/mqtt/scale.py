@@ -25,7 +25,6 @@ EACH = CHANNELS // MACHINES	# channels of a machine
 # lastline-mqtt and the driver
 KEEPALIVE = 15.0		# seconds; also the time limit of a connection attempt
 FIRST_TRY = 1.0			# seconds, at most, after a connection that worked
-BACKOFF_MAX = 60.0		# from 1 s, doubled; each times 0.5 to 1
 WILDCARD_CHANNELS = 64		# --max-channels
 MACHINE_CHANNELS = 4096		# LASTLINE_CHANNELS_MAX
 
@@ -34,7 +33,6 @@ BROKER = {
     "connection": 1800, "tls connection": 24_000, "retained": 762,	# bytes
     "published": 35e-6, "delivered": 20e-6, "handshake": 3e-3,		# seconds
     "handshake bytes": 3700,
-    "gone": 0.2,		# of a handshake, for a client that hung up before its turn
     "queued": 1020,		# max_inflight_messages and max_queued_messages
     "last": (12_000, 1019),	# line that a reader got after sleeping for 30,000; QoS 0 and 1
 }
@@ -48,8 +46,6 @@ LOCAL_PORTS = 60999 - 32768 + 1	# of one address, Linux' default
 SLOW_LINK, SLOW_DELAY = 100e3, 0.05	# bit/s, seconds each way
 READER_LINK = 100e6
 GIGABIT = 1e9
-
-MODELLED = MACHINES // 10	# at a tenth of the connections a second
 
 ON_WIRE = on_wire(len(line(packet_id=1)))
 TABLES = {}
@@ -100,19 +96,9 @@ def wire_table():
                *(show(rate / 8 / size) for rate in (SLOW_LINK, 1e6, GIGABIT))]
 
 
-@table("pace")
-def pace_table():
-    """Lines a second of a channel, and their limit."""
-    for writer, limit, trip, link, sharers in (
-            (10, None, 0.0005, GIGABIT, 10), (100e3, None, 0.0005, GIGABIT, 1),
-            (100e3, None, 0.0005, GIGABIT, 1000), (100e3, None, 0.1, 10e6, 1),
-            (100e3, None, 0.1, SLOW_LINK, 1), (100e3, None, 0.1, SLOW_LINK, 10),
-            (100e3, 1, 0.1, SLOW_LINK, 10)):
-        rate, why = min((writer, "the writer"), (limit or float("inf"), "`--max-rate`"),
-                        (link / 8 / ON_WIRE / sharers, "the link's share"),
-                        (1 / (trip + ON_WIRE * 8 / link), "the round trip"))
-        yield [show(writer), show(limit) if limit else "–", seconds(trip), None, show(sharers),
-               show(rate), why]
+def sent(trip, link):
+    """Lines a second of a channel with one line in flight."""
+    return 1 / (trip + ON_WIRE * 8 / link)
 
 
 # The age of the newest line at the reader, when a link carries less than is written. Lines
@@ -200,125 +186,6 @@ def age_table():
         yield [f"{load:g}", *(seconds(value) for value in (every[0], limited[0], *one, *again))]
 
 
-# Messages in a cluster
-
-def forwards(nodes, readers):
-    """Other nodes on which a line has readers, which are spread evenly."""
-    return (nodes - 1) * (1 - (1 - 1 / nodes) ** readers)
-
-
-def nodes_needed(rate, readers, copies):
-    """copies: of the retained store, 0: on all nodes; None if no number of nodes is enough"""
-    for nodes in range(1, 10_000):
-        peers = (min(copies, nodes) if copies else nodes) - 1
-        each = 1 + readers + 2 * forwards(nodes, readers) + 2 * peers
-        if CHANNELS * rate / nodes * each <= NODE["messages"]:
-            return nodes
-    return None
-
-
-def brokers_needed(rate, readers):
-    """Independent brokers: a topic belongs to one."""
-    return -int(-CHANNELS * rate * (1 + readers) // NODE["messages"])
-
-
-@table("cluster")
-def cluster_table():
-    for rate, readers in ((rate, readers) for rate in (0.01, 0.1, 1) for readers in (1, 10)):
-        enters = CHANNELS * rate
-        two, full = nodes_needed(rate, readers, 2), nodes_needed(rate, readers, 0)
-        yield [f"{rate:g}", f"{readers}", show(enters), show(enters * readers),
-               show(enters * (forwards(two, readers) + min(1, two - 1))),
-               show(enters * readers * ON_WIRE * 8 / 1e9, "Gbit/s"),
-               show(full) if full else "none", show(two), show(brokers_needed(rate, readers))]
-
-
-class Storm:
-    """All machines reconnect. After an outage the broker makes so many TLS connections a
-    second, in the order of arrival. If there is a limit, a machine that would wait longer
-    than waiting is refused at once."""
-
-    OUTAGE, HORIZON, STEP = 5.0, 1800.0, 0.01	# seconds
-
-    def __init__(self, accepts, jitter, waiting):
-        self.accepts = accepts * MODELLED / MACHINES
-        self.room = waiting * self.accepts if waiting else float("inf")
-        self.jitter = jitter
-        self.rng = random.Random(7)
-        self.calendar = [[] for _ in range(int(self.HORIZON / self.STEP) + 1)]
-        self.doubled = [0] * MODELLED
-        self.waits = [0] * MODELLED	# since when a machine waits; 0: it does not
-        self.queue, self.patience = deque(), deque()
-        self.made, self.gone, self.budget = [], 0, 0.0
-        self.tries = [0] * (int(self.HORIZON) + 1)
-        for machine in range(MODELLED):
-            first = int(self.rng.random() * FIRST_TRY / self.STEP) if jitter else 0
-            self.calendar[first].append(machine)
-        for now, due in enumerate(self.calendar):
-            self.tries[int(now * self.STEP)] += len(due)
-            for machine in due:
-                self.arrive(machine, now)
-            self.time_out(now)
-            self.serve(now)
-            if len(self.made) == MODELLED:
-                break
-
-    def retry(self, machine, now):
-        delay = min(BACKOFF_MAX, 2.0 ** self.doubled[machine])
-        self.doubled[machine] += 1
-        if self.jitter:
-            delay *= self.rng.uniform(0.5, 1)
-        tick = now + int(delay / self.STEP)
-        if tick < len(self.calendar):
-            self.calendar[tick].append(machine)
-
-    def arrive(self, machine, now):
-        if now * self.STEP < self.OUTAGE or len(self.queue) >= self.room:
-            self.retry(machine, now)
-            return
-        self.waits[machine] = now
-        self.queue.append((machine, now))
-        self.patience.append((machine, now))
-
-    def stops_waiting(self, machine, since):
-        """Returns false if it stopped before."""
-        if self.waits[machine] != since:
-            return False
-        self.waits[machine] = 0
-        return True
-
-    def time_out(self, now):
-        while self.patience and self.patience[0][1] + KEEPALIVE / self.STEP <= now:
-            machine, since = self.patience.popleft()
-            if self.stops_waiting(machine, since):
-                self.retry(machine, now)
-
-    def serve(self, now):
-        self.budget = self.budget + self.accepts * self.STEP if self.queue else 0.0
-        while self.queue and self.budget >= 1:
-            if self.stops_waiting(*self.queue.popleft()):
-                self.made.append(now * self.STEP)
-                self.budget -= 1
-            else:
-                self.gone += 1
-                self.budget -= BROKER["gone"]
-
-    def row(self):
-        back = [int(MODELLED * share) - 1 for share in (0.5, 0.99, 1)]
-        return [*(seconds(self.made[index]) if index < len(self.made) else "never"
-                  for index in back),
-                show(max(self.tries) * MACHINES // MODELLED), show(sum(self.tries) / MODELLED),
-                f"{100 * self.gone // (self.gone + len(self.made))} %"]
-
-
-@table("storm")
-def storm_table():
-    for accepts in (300, 1000, 10_000):
-        for jitter, waiting in ((False, 5), (True, 5), (True, None)):
-            yield [show(accepts), "yes" if jitter else "no", None,
-                   *Storm(accepts, jitter, waiting).row()]
-
-
 @table("costs")
 def cost_table():
     """Of each machine or line, and of all."""
@@ -353,6 +220,8 @@ def first_table():
 
 
 FIGURES = {
+    "sent.lan": show(sent(0.0005, GIGABIT)),
+    "sent.slow": show(sent(2 * SLOW_DELAY, SLOW_LINK)),
     "packet": f"{len(line(packet_id=1))}",
     "own": f"{len(line(packet_id=1)) - len(line(packet_id=1, own=False))}",
     "last.0": f"{BROKER['last'][0]:,}",
@@ -362,7 +231,7 @@ FIGURES = {
     "wall": show(NODE["messages"] / 2),
     "wall.rate": f"{NODE['messages'] / 2 / CHANNELS:g}",
     "node": show(NODE["messages"]),
-    "parts": show(brokers_needed(1, 1)),
+    "parts": show(2 * CHANNELS / NODE["messages"]),
     "core": rough(CORE),
     "handshakes": rough(1 / BROKER["handshake"]),
     "handshake": show(BROKER["handshake"] * 1e3),
