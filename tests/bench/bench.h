@@ -39,9 +39,7 @@ noreturn void check_failed(const char *condition, const char *file, int line);
 #define LINE_BYTES	64	/* where the size is no parameter */
 #define LINE_MAX_BYTES	1048576	/* the longest line of any measure */
 
-/*
- * Methods
- */
+/* Methods */
 
 enum role { WRITER, READER };
 
@@ -49,11 +47,9 @@ enum role { WRITER, READER };
 #define BROADCASTS	0x02	/* each reader of one channel gets the line */
 #define CONFLATES	0x04	/* a line may be published before the last one is read */
 #define POLLS		0x08	/* end->fd can be polled */
-#define MULTIWRITES	0x10	/* several writers may use one channel at once */
-#define UNNAMED		0x20	/* create() makes both ends; other processes inherit them */
-#define NO_LINE		0x40	/* no line comes through: a floor, or a counter */
-#define DEFERS		0x80	/* write() returns before the line is sent */
-#define DROPS		0x100	/* a full channel loses the new line: write() returns 0 */
+#define UNNAMED		0x10	/* create() makes both ends; other processes inherit them */
+#define NO_LINE		0x20	/* no line comes through: a floor, or a counter */
+#define DEFERS		0x40	/* write() returns before the line is sent */
 
 struct method;
 
@@ -87,13 +83,13 @@ struct end {
  * @destroy: undo create()
  * @open:    make an end of end->channel in end->role; false as above
  * @close:   undo open()
- * @write:   publish @len bytes, a line; returns @len, or 0 if it was dropped
+ * @write:   publish @len bytes, a line; returns @len
  * @read:    get the newest line; waits for an unseen one if the method SLEEPS
  * @peek:    as read(), but never waits, and takes a line seen before, too
  * @looks:   ask @count times, without a system call, for an unseen line
- * @peeks:   peek() @count times; a call through this table would cost more than a peek
+ * @peeks:   the same @count times; a call through this table would cost more than a peek
  *
- * All but write() and read() may be NULL.
+ * All but write() and read() may be NULL. A method has peek() or peeks(), not both.
  */
 struct method {
 	const char *name;
@@ -112,8 +108,6 @@ struct method {
 };
 
 extern const struct method *const methods[];	/* of this program; ends with NULL */
-extern const struct method method_nothing;	/* the cost of the bench itself */
-extern const struct method method_null_zero;	/* calls that share nothing */
 extern const struct method method_lastline, method_mapped, method_seqlock;
 
 bool channel_create(struct channel *channel, const struct method *method, unsigned int number);
@@ -122,11 +116,8 @@ bool end_open(struct end *end, struct channel *channel, enum role role);
 void end_close(struct end *end);
 
 /* For the methods */
-bool open_path(struct end *end, int writer_flags, int reader_flags);
-void unlink_path(struct channel *channel);
 ssize_t fd_write(struct end *end, const void *line, size_t len);
 ssize_t fd_read(struct end *end, void *buf, size_t size);
-void fd_close(struct end *end);
 void name_channel(struct channel *channel, const char *directory);
 
 /* The two ends that one process or thread uses */
@@ -155,9 +146,7 @@ static inline ssize_t get(struct pair *pair)
 	return pair->reader.channel->method->read(&pair->reader, pair->buf, pair->size);
 }
 
-/*
- * Measures
- */
+/* Measures */
 
 extern struct options {
 	bool native;		/* a real machine, whose times vary */
@@ -174,13 +163,10 @@ void measure_open(const struct method *method);
 void measure_poll(const struct method *method);
 void measure_trip(const struct method *method);
 void measure_wake(const struct method *method);
-void measure_scale(const struct method *method);
 
 void pin(unsigned int place);		/* this thread to options.cpus[place] */
 
-/*
- * Figures
- */
+/* Figures */
 
 static inline uint64_t now(void)
 {
@@ -217,9 +203,7 @@ void timed(operation *first, operation *second, void *subject, unsigned int roun
 void measure(const struct figure *figure, operation *call, void *subject, unsigned int rounds,
 	     double own_cost);
 double sample_typical(struct sample *sample);
-double median(double *values, unsigned int count);
 void samples_free(struct sample samples[PARTS]);
-void emit_sample(const struct figure *figure, struct sample *sample, double own_cost);
 void emit_value(const struct figure *figure, double value);
 
 #endif /* BENCH_H */

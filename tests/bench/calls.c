@@ -112,31 +112,18 @@ static void open_writer(void *pair)
 	open_and_close(pair, WRITER);
 }
 
-static void create_and_destroy(void *pair)
-{
-	struct channel channel;
-
-	channel_create(&channel, ((struct pair *)pair)->channel.method, 1);
-	channel_destroy(&channel);
-}
-
-/* Of a channel that a reader has open; of both ends, if they have no name. */
+/* Of a channel that a reader has open */
 void measure_open(const struct method *method)
 {
 	struct pair pair = {};
 
-	if (!(method->open || method->traits & UNNAMED) ||
-	    !channel_create(&pair.channel, method, 0))
+	if (!method->open || !channel_create(&pair.channel, method, 0))
 		return;
 	if (end_open(&pair.reader, &pair.channel, READER)) {
-		if (method->traits & UNNAMED) {
-			measure_call("open+close", create_and_destroy, &pair);
-		} else {
-			if (open_and_close(&pair, READER))
-				measure_call("open+close:reader", open_reader, &pair);
-			if (open_and_close(&pair, WRITER))
-				measure_call("open+close:writer", open_writer, &pair);
-		}
+		if (open_and_close(&pair, READER))
+			measure_call("open+close:reader", open_reader, &pair);
+		if (open_and_close(&pair, WRITER))
+			measure_call("open+close:writer", open_writer, &pair);
 		end_close(&pair.reader);
 	}
 	channel_destroy(&pair.channel);

@@ -36,6 +36,21 @@ static bool works(struct pair *pair)
 	return true;
 }
 
+static ssize_t nothing_write(struct end *end, const void *line, size_t len)
+{
+	return len;
+}
+
+static ssize_t nothing_read(struct end *end, void *buf, size_t size)
+{
+	return size;
+}
+
+static const struct method method_nothing = {
+	.write = nothing_write,
+	.read = nothing_read,
+};
+
 /* Time of the clock and of the calls through the table of methods, by part. */
 static const double *own_costs(void)
 {
@@ -66,14 +81,12 @@ static void cost_of_pair(struct pair *pair)
 	rounds = rounds_for(write_line, read_line, pair);
 	timed(write_line, read_line, pair, rounds, samples);
 	for (unsigned int part = 0; part < PARTS; part++)
-		emit_sample(&(struct figure){ names[part], method, "size", pair->size },
-			    &samples[part], own_costs()[part]);
+		emit_value(&(struct figure){ names[part], method, "size", pair->size },
+			   sample_typical(&samples[part]) - own_costs()[part]);
 	samples_free(samples);
 
 	if (!(method->traits & CONFLATES))
 		return;
-	while (method->traits & DROPS && put(pair))
-		;
 	measure(&(struct figure){ "overwrite", method, "size", pair->size }, write_line, pair,
 		rounds, own_costs()[FIRST]);
 }
@@ -157,7 +170,7 @@ void measure_peek(const struct method *method)
 	struct pair pair;
 	double own;
 
-	for (unsigned int i = 0; method->peek && options.sizes[i]; i++) {
+	for (unsigned int i = 0; (method->peek || method->peeks) && options.sizes[i]; i++) {
 		if (!pair_open(&pair, method, options.sizes[i]))
 			continue;
 		if (works(&pair)) {

@@ -87,7 +87,7 @@ void measure(const struct figure *figure, operation *call, void *subject, unsign
 	struct sample samples[PARTS];
 
 	timed(call, NULL, subject, rounds ? rounds : rounds_for(call, NULL, subject), samples);
-	emit_sample(figure, &samples[FIRST], own_cost);
+	emit_value(figure, sample_typical(&samples[FIRST]) - own_cost);
 	samples_free(samples);
 }
 
@@ -98,57 +98,24 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void sort(double *values, unsigned int count)
-{
-	qsort(values, count, sizeof(*values), compare);
-}
-
-double median(double *values, unsigned int count)
-{
-	sort(values, count);
-	return values[(count - 1) / 2];
-}
-
 double sample_typical(struct sample *sample)
 {
 	unsigned int count = sample->count - sample->count / 100;
 	double sum = 0;
 
+	qsort(sample->values, sample->count, sizeof(*sample->values), compare);
 	if (options.native)
-		return median(sample->values, sample->count);
-	sort(sample->values, sample->count);
+		return sample->values[(sample->count - 1) / 2];
 	for (unsigned int i = 0; i < count; i++)
 		sum += sample->values[i];
 	return sum / count;
 }
 
-static void emit_figure(const struct figure *figure)
+void emit_value(const struct figure *figure, double value)
 {
 	printf("{\"measure\": \"%s\", \"method\": \"%s\"", figure->measure, figure->method->name);
 	if (figure->key)
 		printf(", \"%s\": %lu", figure->key, figure->param);
-}
-
-/* @own_cost is the time that the bench itself takes. */
-void emit_sample(const struct figure *figure, struct sample *sample, double own_cost)
-{
-	static const unsigned int percents[] = { 1, 10, 50, 90, 99 };
-
-	emit_figure(figure);
-	printf(", \"value\": %.2f, \"count\": %u", sample_typical(sample) - own_cost,
-	       sample->count);
-	for (unsigned int i = 0; options.native && i < ARRAY_SIZE(percents); i++) {
-		unsigned int place = (sample->count - 1ul) * percents[i] / 100;
-
-		printf(", \"p%u\": %.2f", percents[i], sample->values[place] - own_cost);
-	}
-	printf("}\n");
-	fflush(stdout);
-}
-
-void emit_value(const struct figure *figure, double value)
-{
-	emit_figure(figure);
 	printf(", \"value\": %.4f}\n", value);
 	fflush(stdout);
 }

@@ -25,7 +25,6 @@ static const struct measure {
 	{ "poll", measure_poll },
 	{ "trip", measure_trip },
 	{ "wake", measure_wake },
-	{ "scale", measure_scale },	/* only if it is named */
 };
 
 struct options options = {
@@ -39,9 +38,7 @@ static const char usage_text[] =
 	"  --method NAME   only this; may be repeated\n"
 	"  --size BYTES    of the lines; may be repeated\n"
 	"  --budget NS     nanoseconds for each figure\n"
-	"  --native        a real machine: medians, percentiles and pinned CPUs\n"
-	"  --hold COUNT    no measure: open COUNT readers of --channels N channels, and\n"
-	"                  write 0 to the file --then PATH while they are open\n"
+	"  --native        a real machine: medians and pinned CPUs\n"
 	"Prints one JSON object per line.\n";
 
 /* Names given on the command line; none means all */
@@ -62,7 +59,7 @@ static bool chosen(const struct choice *choice, const char *name)
 		if (!strcmp(choice->names[i], name))
 			return true;
 	}
-	return !choice->count && strcmp(name, "scale");
+	return !choice->count;
 }
 
 /* The CPUs that this process may use before it is pinned to one */
@@ -84,29 +81,6 @@ void pin(unsigned int place)
 	CPU_ZERO(&set);
 	CPU_SET(options.cpus[place % options.cpu_count], &set);
 	CHECK(!sched_setaffinity(0, sizeof(set), &set));
-}
-
-/* For tests/bench/memory */
-static void hold(const struct method *method, unsigned int count, unsigned int channel_count,
-		 const char *path)
-{
-	struct channel *channels = calloc(channel_count, sizeof(*channels));
-	struct end *ends = calloc(count, sizeof(*ends));
-	FILE *file = fopen(path, "w");
-
-	CHECK(channels && ends && file);
-	for (unsigned int i = 0; i < channel_count; i++)
-		CHECK(channel_create(&channels[i], method, i));
-	for (unsigned int i = 0; i < count; i++)
-		CHECK(end_open(&ends[i], &channels[i % channel_count], READER));
-	fputs("0\n", file);
-	fclose(file);
-	for (unsigned int i = 0; i < count; i++)
-		end_close(&ends[i]);
-	for (unsigned int i = 0; i < channel_count; i++)
-		channel_destroy(&channels[i]);
-	free(ends);
-	free(channels);
 }
 
 static void measure_all(const struct choice *which, const struct choice *how)
@@ -132,14 +106,10 @@ int main(int argc, char **argv)
 		{ "size", required_argument, NULL, 's' },
 		{ "budget", required_argument, NULL, 'b' },
 		{ "native", no_argument, NULL, 'n' },
-		{ "hold", required_argument, NULL, 'o' },
-		{ "channels", required_argument, NULL, 'c' },
-		{ "then", required_argument, NULL, 't' },
 		{}
 	};
 	struct choice which = {}, how = {};
-	unsigned int sizes = 0, held = 0, channels = 1;
-	const char *then = "/dev/null";
+	unsigned int sizes = 0;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -162,15 +132,6 @@ int main(int argc, char **argv)
 			options.native = true;
 			options.budget = NATIVE_BUDGET;
 			break;
-		case 'o':
-			held = strtoul(optarg, NULL, 0);
-			break;
-		case 'c':
-			channels = strtoul(optarg, NULL, 0);
-			break;
-		case 't':
-			then = optarg;
-			break;
 		default:
 			fputs(usage_text, stderr);
 			return 2;
@@ -180,11 +141,6 @@ int main(int argc, char **argv)
 	/* A thousand channels need more than the default limits. */
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 65536, 65536 });
 	setrlimit(RLIMIT_MSGQUEUE, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
-	if (!held)
-		measure_all(&which, &how);
-	for (unsigned int i = 0; held && methods[i]; i++) {
-		if (how.count && chosen(&how, methods[i]->name))
-			hold(methods[i], held, channels, then);
-	}
+	measure_all(&which, &how);
 	return 0;
 }

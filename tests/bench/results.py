@@ -6,7 +6,7 @@ and, if there is one, its parameter: "write pipe 64".
 """
 import json
 
-PARAMETERS = ("size", "readers", "cpus")
+PARAMETERS = ("size", "readers")
 
 # In the order of the tables
 TITLES = {
@@ -14,17 +14,12 @@ TITLES = {
     "mapped": "lastline, mapped view",
     "pipe": "pipe",
     "fifo-reopen": "FIFO, open + write + close",
-    "fifo-drop": "FIFO, O_NONBLOCK, drops",
     "eventfd": "eventfd (8 bytes, no line)",
     "mq": "POSIX mq, depth 1, replaced",
-    "unix": "unix datagram",
     "rename": "file + rename + inotify",
-    "tmpfs": "tmpfs, pwrite + pread",
     "seqlock": "shared seqlock + futex",
     "zeromq": "ZeroMQ, ZMQ_CONFLATE, ipc",
-    "manager": "Python Manager proxy",
     "null-zero": "floor: /dev/null, /dev/zero",
-    "getppid": "floor: getppid",
 }
 
 
@@ -49,19 +44,14 @@ def figures_of(lines):
 class Results:
     """All figures of one run."""
 
-    def __init__(self, figures, unit):
+    def __init__(self, figures):
         self.figures = figures
-        self.unit = unit
         self.by_key = {key_of(figure): figure for figure in figures}
 
     def get(self, *words):
         """The value of a figure, or None."""
         figure = self.by_key.get(" ".join(str(word) for word in words))
         return figure["value"] if figure else None
-
-    def quotient(self, dividend, divisor):
-        """Of two figures, by their keys; or None."""
-        return divide(self.get(*dividend), self.get(*divisor))
 
     def methods(self, *measures):
         """Those that have a figure of any of these measures."""
@@ -77,17 +67,6 @@ class Results:
         (fewer, less), (more, much) = crowds[-2:]
         return (much - less) / (more - fewer)
 
-    def scaled(self, measure, method, cpus):
-        """Calls on so many CPUs in calls of one CPU, corrected by the control."""
-        ratio_to_one = self.quotient((measure + ":to-control", method, cpus),
-                                     (measure + ":to-control", method, 1))
-        return ratio_to_one and ratio_to_one * cpus
-
-    def writer_kept(self, method, cpus):
-        """The writer's share of the calls beside one reader."""
-        return self.quotient(("readers:writer-to-control", method, cpus),
-                             ("readers:writer-to-control", method, 1))
-
 
 class Table:
     def __init__(self, title, *columns):
@@ -102,34 +81,28 @@ class Table:
             self.rows.append([show(cell) for cell in cells])
 
     def text(self):
+        """In Markdown."""
         lines = [self.columns] + self.rows
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        out = [self.title]
-        for number, line in enumerate(lines):
-            cells = [cell.ljust(width) if i == 0 else cell.rjust(width)
-                     for i, (cell, width) in enumerate(zip(line, widths))]
-            out.append("  " + "  ".join(cells).rstrip())
-            if number == 0:
-                out.append("  " + "-" * (sum(widths) + 2 * len(widths) - 2))
-        return "\n".join(out + ["  " + note for note in self.notes])
-
-    def markdown(self):
-        out = [f"### {self.title}", "", "| " + " | ".join(self.columns) + " |",
-               "| --- |" + " ---: |" * (len(self.columns) - 1)]
-        out += ["| " + " | ".join(row) + " |" for row in self.rows]
+        lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+        out = [f"### {self.title}", ""]
+        for first, *others in lines:
+            cells = [cell.rjust(width) for cell, width in zip(others, widths[1:])]
+            out.append("| " + " | ".join([first.ljust(widths[0]), *cells]) + " |")
         for note in self.notes:
             out += ["", note]
         return "\n".join(out)
 
 
-def put_into_page(page, name, text):
-    """Replaces what is between "<!-- NAME: begin" and "<!-- NAME: end"."""
+def put_into_page(page, name, tables):
+    """Puts the tables between "<!-- NAME: begin" and "<!-- NAME: end"."""
     old = page.read_text(encoding="utf-8")
     before, begin, rest = old.partition(f"<!-- {name}: begin")
     first, _, rest = rest.partition("\n")
     _, end, after = rest.partition(f"<!-- {name}: end")
     if not end:
         raise SystemExit(f"bench: no place for {name} in {page}")
+    text = "".join(table.text() + "\n\n" for table in tables)
     page.write_text(before + begin + first + "\n" + text + end + after, encoding="utf-8")
 
 
@@ -139,10 +112,6 @@ def show(cell):
     if isinstance(cell, float):
         return f"{cell:.2f}" if abs(cell) < 10 and cell % 1 else f"{cell:.0f}"
     return str(cell)
-
-
-def divide(value, base):
-    return value / base if value is not None and base else None
 
 
 def ratio(value, base):

@@ -4,10 +4,8 @@
  * answers. On a real machine each has a CPU of its own.
  *
  * On one CPU the scheduler may run a woken process at once. It then answers before the
- * other one sleeps, which saves a wake-up. How often that happens depends on how long
- * each has run so far, so that figure is of a fixed number of trips of a new pair. Batch
- * tasks do not preempt each other: each of their trips has two sleeps, two wake-ups and
- * two switches.
+ * other one sleeps, which saves a wake-up. Batch tasks do not preempt each other: each of
+ * their trips has two sleeps, two wake-ups and two switches.
  */
 #include <sched.h>
 #include <signal.h>
@@ -16,8 +14,6 @@
 #include <unistd.h>
 
 #include "bench.h"
-
-#define NEW_TRIPS	512	/* of a new pair of processes */
 
 static void hear(struct pair *pair)
 {
@@ -55,18 +51,6 @@ static void set_policy(pid_t pid, int policy)
 	CHECK(!sched_setscheduler(pid, policy, &(struct sched_param){}));
 }
 
-static void measure_trips(const struct method *method, struct pair *pair, pid_t child)
-{
-	rounds_for(round_trip, NULL, pair);
-	measure(&(struct figure){ "roundtrip:new", method, "size", LINE_BYTES }, round_trip,
-		pair, NEW_TRIPS, 0);
-	set_policy(0, SCHED_BATCH);
-	set_policy(child, SCHED_BATCH);
-	measure(&(struct figure){ "roundtrip", method, "size", LINE_BYTES }, round_trip,
-		pair, 0, 0);
-	set_policy(0, SCHED_OTHER);
-}
-
 void measure_trip(const struct method *method)
 {
 	struct channel there, back;
@@ -89,7 +73,11 @@ void measure_trip(const struct method *method)
 	/* An end of file means that the child does not have this method. */
 	if (read(ready[0], &byte, 1) == 1) {
 		CHECK(pair_join(&pair, &back, &there, LINE_BYTES));
-		measure_trips(method, &pair, child);
+		set_policy(0, SCHED_BATCH);
+		set_policy(child, SCHED_BATCH);
+		measure(&(struct figure){ "roundtrip", method, "size", LINE_BYTES }, round_trip,
+			&pair, 0, 0);
+		set_policy(0, SCHED_OTHER);
 		pair_close(&pair);
 	}
 	close(ready[0]);

@@ -130,7 +130,6 @@ void measure_wake(const struct method *method)
 
 	if (!(method->traits & SLEEPS))
 		return;
-	pin(0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
 		if (!method->crowd || counts[i] <= method->crowd)
 			wake_readers(method, counts[i]);

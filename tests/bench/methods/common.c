@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What methods have in common, and the two that every program of the bench needs.
+ * What methods have in common.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,12 +107,6 @@ void fill_line(char *line, size_t size, unsigned int number)
 	line[size - 1] = '\n';
 }
 
-bool open_path(struct end *end, int writer_flags, int reader_flags)
-{
-	end->fd = open(end->channel->path, end->role == WRITER ? writer_flags : reader_flags);
-	return end->fd >= 0;
-}
-
 ssize_t fd_write(struct end *end, const void *line, size_t len)
 {
 	return write(end->fd, line, len);
@@ -129,35 +123,3 @@ void name_channel(struct channel *channel, const char *directory)
 		 channel->method->name, channel->number);
 	unlink(channel->path);
 }
-
-static ssize_t nothing_write(struct end *end, const void *line, size_t len)
-{
-	return len;
-}
-
-static ssize_t nothing_read(struct end *end, void *buf, size_t size)
-{
-	return size;
-}
-
-const struct method method_nothing = {
-	.name = "nothing",
-	.traits = CONFLATES | NO_LINE,
-	.write = nothing_write,
-	.read = nothing_read,
-};
-
-static bool null_zero_open(struct end *end)
-{
-	end->fd = end->role == WRITER ? open("/dev/null", O_WRONLY) : open("/dev/zero", O_RDONLY);
-	return end->fd >= 0;
-}
-
-const struct method method_null_zero = {
-	.name = "null-zero",
-	.traits = CONFLATES | BROADCASTS | MULTIWRITES | NO_LINE,
-	.open = null_zero_open,
-	.write = fd_write,
-	.read = fd_read,
-	.peek = fd_read,
-};

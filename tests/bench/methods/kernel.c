@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel has for messages: pipes, eventfd, message queues, sockets and files. And
+ * What the kernel has for messages: pipes, eventfd, message queues and files. And
  * the table of all methods that need no library.
  */
 #include <errno.h>
@@ -12,17 +12,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define PIPE_BYTES	65536	/* capacity of a pipe */
-#define MQ_BYTES	65536	/* the longest message */
+#define MQ_BYTES	8192	/* the longest message that the kernel allows by default */
 
-/* A pipe or FIFO queues all lines; a full one blocks the writer or drops the new line. */
+/* A pipe or FIFO queues all lines; a full one blocks the writer. */
 static bool pipe_create(struct channel *channel)
 {
 	int fds[2];
@@ -43,7 +41,9 @@ static bool fifo_create(struct channel *channel)
 /* A reader with both sides open gets no end of file when a writer closes. */
 static bool fifo_reopen_open(struct end *end)
 {
-	return end->role == WRITER || open_path(end, 0, O_RDWR);
+	if (end->role == READER)
+		end->fd = open(end->channel->path, O_RDWR);
+	return end->role == WRITER || end->fd >= 0;
 }
 
 /* "echo line >fifo" */
@@ -54,19 +54,6 @@ static ssize_t fifo_reopen_write(struct end *end, const void *line, size_t len)
 
 	close(fd);
 	return ret;
-}
-
-/* To open a FIFO for writing alone fails without a reader. */
-static bool fifo_drop_open(struct end *end)
-{
-	return open_path(end, O_RDWR | O_NONBLOCK, O_RDWR);
-}
-
-static ssize_t fifo_drop_write(struct end *end, const void *line, size_t len)
-{
-	ssize_t ret = write(end->fd, line, len);
-
-	return ret < 0 && errno == EAGAIN ? 0 : ret;
 }
 
 /* Eight bytes, which report that there is something new, and not what. */
@@ -93,23 +80,9 @@ static ssize_t eventfd_get(struct end *end, void *buf, size_t size)
 	return size;
 }
 
-/* The longest message that this machine allows */
-static long mq_longest(void)
-{
-	FILE *limit = fopen("/proc/sys/fs/mqueue/msgsize_max", "r");
-	long bytes = 0;
-
-	if (!limit)
-		return 0;
-	if (fscanf(limit, "%ld", &bytes) != 1)
-		bytes = 0;
-	fclose(limit);
-	return min(bytes, MQ_BYTES);
-}
-
 static bool mq_create(struct channel *channel)
 {
-	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = mq_longest() };
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = MQ_BYTES };
 	mqd_t queue;
 
 	snprintf(channel->path, sizeof(channel->path), "/bench-mq-%u", channel->number);
@@ -157,36 +130,6 @@ static ssize_t mq_get(struct end *end, void *buf, size_t size)
 	if (len > 0)
 		memcpy(buf, end->handle, min((size_t)len, size));
 	return len;
-}
-
-static bool unix_create(struct channel *channel)
-{
-	return !socketpair(AF_UNIX, SOCK_DGRAM, 0, channel->fds);
-}
-
-/* Readers of a file poll, and may get half of one line and half of another. */
-static bool tmpfs_create(struct channel *channel)
-{
-	int fd;
-
-	name_channel(channel, "/dev/shm");
-	fd = open(channel->path, O_CREAT | O_WRONLY, 0600);
-	return fd >= 0 && !close(fd);
-}
-
-static bool tmpfs_open(struct end *end)
-{
-	return open_path(end, O_WRONLY, O_RDONLY);
-}
-
-static ssize_t tmpfs_write(struct end *end, const void *line, size_t len)
-{
-	return pwrite(end->fd, line, len, 0);
-}
-
-static ssize_t tmpfs_read(struct end *end, void *buf, size_t size)
-{
-	return pread(end->fd, buf, size, 0);
 }
 
 /* A directory of its own, so that no other change wakes the reader. */
@@ -243,16 +186,10 @@ static ssize_t rename_read(struct end *end, void *buf, size_t size)
 	return ret;
 }
 
-static ssize_t getppid_write(struct end *end, const void *line, size_t len)
+static bool null_zero_open(struct end *end)
 {
-	syscall(SYS_getppid);
-	return len;
-}
-
-static ssize_t getppid_read(struct end *end, void *buf, size_t size)
-{
-	syscall(SYS_getppid);
-	return size;
+	end->fd = end->role == WRITER ? open("/dev/null", O_WRONLY) : open("/dev/zero", O_RDONLY);
+	return end->fd >= 0;
 }
 
 /* Methods with .max of LINE_BYTES cost the same for every size. */
@@ -260,48 +197,33 @@ const struct method *const methods[] = {
 	&method_lastline,
 	&method_mapped,
 	&(const struct method){
-		.name = "pipe", .traits = SLEEPS | POLLS | MULTIWRITES | UNNAMED, .max = PIPE_BYTES,
+		.name = "pipe", .traits = SLEEPS | POLLS | UNNAMED, .max = PIPE_BYTES,
 		.create = pipe_create, .write = fd_write, .read = fd_read
 	},
 	&(const struct method){
-		.name = "fifo-reopen", .traits = SLEEPS | POLLS | MULTIWRITES, .max = PIPE_BYTES,
+		.name = "fifo-reopen", .traits = SLEEPS | POLLS, .max = PIPE_BYTES,
 		.create = fifo_create, .open = fifo_reopen_open,
 		.write = fifo_reopen_write, .read = fd_read
 	},
 	&(const struct method){
-		.name = "fifo-drop", .traits = SLEEPS | CONFLATES | DROPS | POLLS | MULTIWRITES,
-		.max = PIPE_BYTES, .create = fifo_create, .open = fifo_drop_open,
-		.write = fifo_drop_write, .read = fd_read
-	},
-	&(const struct method){
 		.name = "eventfd", .max = LINE_BYTES,
-		.traits = SLEEPS | CONFLATES | POLLS | MULTIWRITES | UNNAMED | NO_LINE,
+		.traits = SLEEPS | CONFLATES | POLLS | UNNAMED | NO_LINE,
 		.create = eventfd_create, .write = eventfd_put, .read = eventfd_get
 	},
 	&(const struct method){
-		.name = "mq", .traits = SLEEPS | CONFLATES | POLLS | MULTIWRITES, .max = MQ_BYTES,
+		.name = "mq", .traits = SLEEPS | CONFLATES | POLLS, .max = MQ_BYTES,
 		.create = mq_create, .destroy = mq_destroy, .open = mq_open_end,
 		.close = mq_close_end, .write = mq_replace, .read = mq_get
-	},
-	&(const struct method){
-		.name = "unix", .traits = SLEEPS | POLLS | MULTIWRITES | UNNAMED, .max = 65536,
-		.create = unix_create, .write = fd_write, .read = fd_read
 	},
 	&(const struct method){
 		.name = "rename", .traits = SLEEPS | BROADCASTS | CONFLATES | POLLS,
 		.create = rename_create, .destroy = rename_destroy, .open = rename_open,
 		.write = rename_write, .read = rename_read
 	},
-	&(const struct method){
-		.name = "tmpfs", .traits = BROADCASTS | CONFLATES | MULTIWRITES,
-		.create = tmpfs_create, .open = tmpfs_open,
-		.write = tmpfs_write, .read = tmpfs_read, .peek = tmpfs_read
-	},
 	&method_seqlock,
-	&method_null_zero,
 	&(const struct method){
-		.name = "getppid", .traits = NO_LINE, .max = LINE_BYTES,
-		.write = getppid_write, .read = getppid_read
+		.name = "null-zero", .traits = CONFLATES | BROADCASTS | NO_LINE,
+		.open = null_zero_open, .write = fd_write, .read = fd_read, .peek = fd_read
 	},
 	NULL,
 };

@@ -43,7 +43,7 @@ static ssize_t lastline_peek(struct end *end, void *buf, size_t size)
 
 const struct method method_lastline = {
 	.name = "lastline",
-	.traits = SLEEPS | BROADCASTS | CONFLATES | POLLS | MULTIWRITES,
+	.traits = SLEEPS | BROADCASTS | CONFLATES | POLLS,
 	.open = lastline_open,
 	.write = fd_write,
 	.read = fd_read,
@@ -126,7 +126,6 @@ const struct method method_mapped = {
 	.open = mapped_open,
 	.write = fd_write,
 	.read = mapped_read,
-	.peek = mapped_peek,
 	.looks = mapped_looks,
 	.peeks = mapped_peeks,
 };

@@ -130,7 +130,6 @@ const struct method method_seqlock = {
 	.open = seqlock_open,
 	.write = seqlock_write,
 	.read = seqlock_read,
-	.peek = seqlock_peek,
 	.looks = seqlock_looks,
 	.peeks = seqlock_peeks,
 };

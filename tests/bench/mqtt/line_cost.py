@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cost of a line that crosses a broker, by lastline-mqtt and by mosquitto_pub; see
+"""The cost of a line that crosses a broker, by lastline-mqtt and by mosquitto_pub -l; see
 docs/performance.md.
 
 usage: line_cost.py [--docs]
@@ -33,8 +33,6 @@ METHODS = {
     "bridge-0": ("lastline-mqtt, QoS 0", "lastline-mqtt", 0, 0),
     "pub-l-1": ("mosquitto_pub -l, QoS 1", "mosquitto_pub -l", 1, 1),
     "pub-l-0": ("mosquitto_pub -l, QoS 0", "mosquitto_pub -l", 0, 0),
-    "pub-m-1": ("mosquitto_pub -m, QoS 1", "mosquitto_pub -m", 1, 1),
-    "pub-m-0": ("mosquitto_pub -m, QoS 0", "mosquitto_pub -m", 0, 0),
 }
 BASE = "pub-l-1"
 PARTS = ("near", "broker", "far")
@@ -43,7 +41,6 @@ HOST, PORT, TOPIC = "127.0.0.1", "1883", "line"
 INFO, TAKEN = 0x8040be00, 0x8040be01
 SIZE = 64
 ALONE = 100			# lines, one at a time
-ALONE_BY_PROCESS = 20
 WARM_UP = 10
 PAUSE = 0.01			# seconds until the next one, so that all sleep again
 MANY = 10000			# lines, as fast as the writer can
@@ -64,14 +61,6 @@ def numbered(number):
     return b"%0*d\n" % (SIZE - 1, number)
 
 
-def run(*command, **options):
-    """Runs a process to its end. Returns its resource usage."""
-    program = subprocess.Popen(command, **options)
-    usage = os.wait4(program.pid, 0)[2]
-    program.returncode = 0
-    return usage
-
-
 def cpu_ns(usage):
     return (usage.ru_utime + usage.ru_stime) * 1e9
 
@@ -86,7 +75,6 @@ class Way:
         self.far = os.open("/dev/lastline1", os.O_RDONLY | os.O_NONBLOCK)
         self.entry = self.near
         self.processes = {}
-        self.per_line = 0	# instructions of processes that carried one line each
         self.start("broker", "mosquitto", "-c", "/tmp/mosquitto.conf")
         if self.tool == "lastline-mqtt":
             self.bridge("far", self.far_qos, "--subscribe", f"{TOPIC}=1")
@@ -94,7 +82,6 @@ class Way:
         else:
             with open("/dev/lastline1", "wb") as out:
                 self.start("far", "mosquitto_sub", *self.client(self.far_qos), stdout=out)
-        if self.tool == "mosquitto_pub -l":
             out, self.entry = os.pipe()
             self.start("near", "mosquitto_pub", *self.client(self.near_qos), "-r", "-l",
                        stdin=out)
@@ -123,13 +110,9 @@ class Way:
     def carry(self, data):
         """One line. Returns the time between its publications."""
         start = now()
-        if self.tool == "mosquitto_pub -m":
-            self.per_line += cpu_ns(run("mosquitto_pub", *self.client(self.near_qos), "-r",
-                                        "-m", data[:-1]))
-        else:
-            os.write(self.entry, data)
-            if self.entry == self.near:
-                start = times_of(self.near, INFO)[1]
+        os.write(self.entry, data)
+        if self.entry == self.near:
+            start = times_of(self.near, INFO)[1]
         if not select.select([self.far], [], [], TIMEOUT)[0] or \
                 os.read(self.far, SIZE) != data:
             raise ValueError(f"{self.method}: the line does not arrive")
@@ -145,16 +128,9 @@ class Way:
         costs = {name: sum(int(file.read_text(encoding="ascii").split()[0])
                            for file in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
                  for name, process in self.processes.items()}
-        costs.setdefault("near", self.per_line)
         costs["bytes"] = int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(
             encoding="ascii"))
         return costs
-
-    def memory(self):
-        """The largest of the near end, in KiB."""
-        pid = self.processes["near"].pid
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-        return int(status.split("VmHWM:")[1].split()[0])
 
 
 def emit(measure, method, value):
@@ -162,10 +138,9 @@ def emit(measure, method, value):
 
 
 def alone(way):
-    count = ALONE_BY_PROCESS if way.tool == "mosquitto_pub -m" else ALONE
     times = []
     way.skip()
-    for number in range(WARM_UP + count):
+    for number in range(WARM_UP + ALONE):
         if number == WARM_UP:
             before = way.costs()
         times.append(way.carry(numbered(number)))
@@ -173,12 +148,15 @@ def alone(way):
     after = way.costs()
     emit("latency", way.method, statistics.mean(sorted(times[WARM_UP:])[:-1]))
     for name, value in after.items():
-        emit(f"alone:{name}", way.method, (value - before[name]) / count)
+        emit(f"alone:{name}", way.method, (value - before[name]) / ALONE)
 
 
 def write_all(out):
-    """A process writes all lines, with a call for each."""
-    return run("dd", f"if={LINES}", f"bs={SIZE}", "status=none", stdout=out)
+    """A process writes all lines, with a call for each. Returns its resource usage."""
+    writer = subprocess.Popen(["dd", f"if={LINES}", f"bs={SIZE}", "status=none"], stdout=out)
+    usage = os.wait4(writer.pid, 0)[2]
+    writer.returncode = 0
+    return usage
 
 
 def wait_for(way, data):
@@ -206,6 +184,7 @@ def many(way, idle):
     arrived = wait_for(way, numbered(2 * MANY - 1))
     way.skip()
     after = way.costs()
+    status = Path(f"/proc/{way.processes['near'].pid}/status").read_text(encoding="ascii")
     figures = {
         "writer": cpu_ns(usage) / MANY,
         "sleeps": usage.ru_nvcsw - idle.ru_nvcsw,
@@ -213,7 +192,7 @@ def many(way, idle):
         "arrived": times_of(way.far, INFO)[0] - generation,
         "carried": sum(after[name] - before[name] for name in PARTS) / MANY,
         "bytes": (after["bytes"] - before["bytes"]) / MANY,
-        "memory": way.memory(),
+        "memory": int(status.split("VmHWM:")[1].split()[0]),	# KiB, at most
     }
     if arrived:
         figures["fresh"] = (arrived - end) / 1000
@@ -231,8 +210,7 @@ def guest():
     for method in METHODS:
         way = Way(method)
         alone(way)
-        if way.tool != "mosquitto_pub -m":
-            many(way, idle)
+        many(way, idle)
         way.end()
 
 
@@ -258,15 +236,12 @@ def measure():
 def tables_of(output):
     sys.path.insert(0, str(HERE.parent))
     from results import Results, Table, figures_of, ratio, whole
-    results = Results(figures_of(output.splitlines()), "instructions")
+    get = Results(figures_of(output.splitlines())).get
     one = Table("One line at a time (instructions)", "", "latency", "to pub -l", "near end",
                 "broker", "far end", "all three", "to pub -l", "bytes")
     fast = Table("10,000 lines, as fast as they can be written", "", "writer", "it slept",
                  "all written", "arrived", "carriers", "to pub -l", "bytes", "newest there",
                  "memory")
-
-    def get(name, method):
-        return results.get(name, method)
 
     def all_three(method):
         return sum(get("alone:" + part, method) for part in PARTS)
@@ -282,9 +257,9 @@ def tables_of(output):
                  ratio(get("many:carried", method), get("many:carried", BASE)),
                  *(whole(get("many:" + name, method)) for name in ("bytes", "fresh", "memory")))
     one.notes = [
-        "latency: from publication on the near channel, or the write to the pipe, or the start "
-        "of the process, to publication on the far channel. to pub -l: to that with QoS 1. "
-        "bytes: on the loopback, with all headers and acknowledgements."]
+        "latency: from publication on the near channel, or the write to the pipe, to "
+        "publication on the far channel. to pub -l: to that with QoS 1. bytes: on the loopback, "
+        "with all headers and acknowledgements."]
     fast.notes = [
         "writer: dd, instructions for each line; to /dev/null "
         f"{get('many:writer', 'null'):.0f}. all written: after so many µs. carriers: near end, "
@@ -304,8 +279,7 @@ def main():
     print("\n\n".join(table.text() for table in tables))
     if sys.argv[1:]:
         from results import put_into_page
-        put_into_page(TOP / "docs/performance.md", "mqtt",
-                      "".join(table.markdown() + "\n\n" for table in tables))
+        put_into_page(TOP / "docs/performance.md", "mqtt", tables)
 
 
 if __name__ == "__main__":
