@@ -49,8 +49,13 @@ static void check_read(struct copy *copy)
 	assert(ret == (is_there(copy) && ends));
 	assert(!user_memory.open);
 	assert(copy->iter.at == copy->user);
-	if (!ret)
+	if (!ret) {
+		assert(ends || !searched || copy->mem.iter);	/* no copy for nothing */
+		/* The caller wipes no more than this. */
+		while (searched < copy->len)
+			assert(copy->kernel[searched++] == '\n');
 		return;
+	}
 	assert(!memcmp(copy->kernel, data, copy->len));
 	assert(searched < copy->len);
 	assert(start <= searched);
