@@ -19,10 +19,15 @@
 /* The process that performs an operation. */
 enum by { BY_SELF, BY_CHILD, BY_KILLED, BY_COUNT };
 
+enum kind {
+	WRITE, READ, SLEEP, FSYNC, SEEK, IOCTL, FCNTL, OPEN, CLOSE, DUP, MMAP, REMAP, ADD, REMOVE,
+	KINDS
+};
+
 /* One operation. Any argument is valid: it selects a descriptor, a size and so on. */
 struct op {
-	uint8_t kind;			/* index in op_kinds */
-	uint8_t by;
+	enum kind kind;
+	enum by by;
 	uint32_t arg[OP_ARGS];
 };
 
@@ -32,25 +37,19 @@ struct program {
 };
 
 struct op_kind {
-	const char *name;		/* in the text of a program */
 	unsigned int weight;		/* relative frequency */
 	enum by by;			/* the last in enum by that may perform it */
 	void (*run)(const struct op *op);
 };
 
-/* The checked properties, one test each. */
-enum about { ABOUT_RESULT, ABOUT_BYTES, ABOUT_STATE, ABOUT_VIEW, ABOUT_SIGIO, ABOUTS };
-
 /* The first difference between the driver and the model. */
 struct failure {
 	bool failed;			/* there is one */
-	enum about about;
 	unsigned int at;		/* index of the operation */
 	char text[FAILURE_TEXT];	/* call, result and expected result */
 };
 
-extern const struct op_kind op_kinds[];
-extern const unsigned int op_kind_count;
+extern const struct op_kind op_kinds[KINDS];
 extern int control;			/* /dev/lastline-control */
 extern volatile bool trace;		/* print each call */
 
@@ -59,6 +58,7 @@ struct shared {
 	volatile __u64 calls;
 	unsigned int programs;
 	struct program program;		/* the one that runs */
+	char call[256];			/* text of its last call */
 	struct failure failure;
 };
 
@@ -78,6 +78,6 @@ void run_program(const struct program *program);
 /* syscall_fuzz_race.c */
 enum wrong { TORN, BACKWARDS, ERROR, STUCK, RACE_WRONGS };
 
-unsigned int race(__u64 seed, unsigned int seconds, unsigned int processes);
+unsigned int race(__u64 seed, unsigned int seconds);
 
 #endif /* SYSCALL_FUZZ_H */

@@ -250,7 +250,7 @@ static void observe(struct channel *channel)
 	map = mmap(NULL, model_map_size(channel), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map == MAP_FAILED)
-		fail(ABOUT_RESULT, "the new channel cannot be mapped: %s", strerror(errno));
+		fail("the new channel cannot be mapped: %s", strerror(errno));
 	else
 		*view = (struct view) { map, model_map_size(channel), true,
 					model_open(channel, O_RDONLY) };

@@ -137,12 +137,12 @@ void check_bytes(const struct place *place, size_t size, const char *wanted, lon
 	if (len > 0 && memcmp(place->at, wanted, len)) {
 		for (i = 0; place->at[i] == wanted[i]; i++)
 			;
-		fail(ABOUT_BYTES, "byte %zu of %ld is %#x, should be %#x", i, len,
+		fail("byte %zu of %ld is %#x, should be %#x", i, len,
 		     (unsigned char)place->at[i], (unsigned char)wanted[i]);
 	}
 	for (i = size; i < size + BEHIND && i < place->good; i++) {
 		if ((unsigned char)place->at[i] != POISON)
-			fail(ABOUT_BYTES, "changes byte %zu, after a buffer of %zu", i, size);
+			fail("changes byte %zu, after a buffer of %zu", i, size);
 	}
 }
 
@@ -335,9 +335,9 @@ static void check_times(__u64 monotonic, __u64 realtime, __u64 since)
 	if (!since)
 		expect_field("time of no line", monotonic | realtime, 0);
 	else if (monotonic < since || monotonic > now_ns(CLOCK_MONOTONIC))
-		fail(ABOUT_STATE, "time is %llu, should be after %llu", monotonic, since);
+		fail("time is %llu, should be after %llu", monotonic, since);
 	else if (llabs((long long)(realtime - monotonic - ahead)) > 1000000000)
-		fail(ABOUT_STATE, "realtime %llu is not monotonic %llu", realtime, monotonic);
+		fail("realtime %llu is not monotonic %llu", realtime, monotonic);
 }
 
 void check_info(const struct file *file, const struct lastline_info *info)

@@ -13,7 +13,7 @@
 #include "stress_calls.h"
 
 #define THREADS		3
-#define PROCESSES_MAX	64
+#define PROCESSES	4
 #define PATIENCE_S	40	/* after which a process counts as stuck */
 
 static noreturn void be_child(struct session *s)
@@ -118,21 +118,19 @@ static void expect_end(pid_t pid, time_t latest)
 }
 
 /* Returns what went wrong, one bit each. */
-unsigned int race(__u64 race_seed, unsigned int seconds, unsigned int processes)
+unsigned int race(__u64 race_seed, unsigned int seconds)
 {
 	unsigned int kills = 0, signals = 0, wrong = 0, i, event;
-	pid_t pids[PROCESSES_MAX];
+	pid_t pids[PROCESSES];
 	time_t end;
 
-	if (processes > PROCESSES_MAX)
-		processes = PROCESSES_MAX;
 	stress_set_up(race_seed);
 	for (i = 0; i < 4 * STRESS_CHANNELS; i++)
 		change_channel();
-	for (i = 0; i < processes; i++)
+	for (i = 0; i < PROCESSES; i++)
 		pids[i] = start_process(i);
 	for (end = time(NULL) + seconds; time(NULL) < end;) {
-		i = draw(processes);
+		i = draw(PROCESSES);
 		event = draw(16);
 		if (event == 0) {
 			kill(pids[i], SIGKILL);
@@ -149,7 +147,7 @@ unsigned int race(__u64 race_seed, unsigned int seconds, unsigned int processes)
 	}
 	stress->stop = true;
 	remove_channels();
-	for (i = 0, end = time(NULL) + PATIENCE_S; i < processes; i++)
+	for (i = 0, end = time(NULL) + PATIENCE_S; i < PROCESSES; i++)
 		expect_end(pids[i], end);
 	shared->calls += stress->calls;
 	ksft_print_msg("%lu lines written, %lu read; %u signals, %u processes killed\n",

@@ -32,7 +32,6 @@ volatile bool trace;
 
 static struct failure *failure;
 static unsigned int at;			/* index of the current operation */
-static char call[256];			/* text of the current call */
 static struct descriptor *sleeper;	/* this process sleeps in a read of it */
 static volatile bool awake;		/* that read has returned */
 
@@ -45,22 +44,21 @@ void describe(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(call, sizeof(call), format, arguments);
+	vsnprintf(shared->call, sizeof(shared->call), format, arguments);
 	va_end(arguments);
 }
 
-void fail(enum about about, const char *format, ...)
+void fail(const char *format, ...)
 {
 	va_list arguments;
 	size_t len;
 
 	if (failure->failed)
 		return;
-	len = snprintf(failure->text, FAILURE_TEXT, "%s: ", call);
+	len = snprintf(failure->text, FAILURE_TEXT, "%s: ", shared->call);
 	va_start(arguments, format);
 	vsnprintf(failure->text + len, FAILURE_TEXT - len, format, arguments);
 	va_end(arguments);
-	failure->about = about;
 	failure->at = at;
 	failure->failed = true;
 }
@@ -86,10 +84,10 @@ long result(long returned)
 bool expect(long got, long wanted)
 {
 	if (trace)
-		ksft_print_msg("  %s%s = %s\n", in_child ? "another process: " : "", call,
+		ksft_print_msg("  %s%s = %s\n", in_child ? "another process: " : "", shared->call,
 			       result_text(got));
 	if (got != wanted)
-		fail(ABOUT_RESULT, "returns %s, should return %s", result_text(got),
+		fail("returns %s, should return %s", result_text(got),
 		     result_text(wanted));
 	return got == wanted;
 }
@@ -97,7 +95,7 @@ bool expect(long got, long wanted)
 void expect_field(const char *what, __u64 got, __u64 wanted)
 {
 	if (got != wanted)
-		fail(ABOUT_STATE, "%s is %llu, should be %llu", what, got, wanted);
+		fail("%s is %llu, should be %llu", what, got, wanted);
 }
 
 /* The process that performs @op, if that kind of operation allows it. */
@@ -236,15 +234,15 @@ static void check_slot(const struct view *view, unsigned int i)
 	bool failed = slot->generation == LASTLINE_MAP_FILLING && line != model_latest(channel);
 
 	if (slot->generation != line->generation && !failed)
-		fail(ABOUT_VIEW, "then slot %u has generation %llu, should have %llu", i,
+		fail("then slot %u has generation %llu, should have %llu", i,
 		     slot->generation, line->generation);
 	else if ((!failed || end) &&
 		 (slot->length != line->length || end > room ||
 		  memcmp(slot->data + slot->offset, line->bytes, line->length)))
-		fail(ABOUT_VIEW, "then slot %u has a different line: %u bytes at %u", i,
+		fail("then slot %u has a different line: %u bytes at %u", i,
 		     slot->length, slot->offset);
 	else if (memcmp(slot->data + end, zeros, room - end))
-		fail(ABOUT_VIEW, "then slot %u has bytes after its line of %u", i, slot->length);
+		fail("then slot %u has bytes after its line of %u", i, slot->length);
 }
 
 static void check_view(const struct view *view)
@@ -266,10 +264,10 @@ static void check_view(const struct view *view)
 	len = lastline_map_read(view->map, line, sizeof(line), &generation);
 	if (generation != channel->newest || len != (int)latest->length ||
 	    memcmp(line, latest->bytes, latest->length))
-		fail(ABOUT_VIEW, "then a view has %d bytes of %llu, should have %zu of %llu",
+		fail("then a view has %d bytes of %llu, should have %zu of %llu",
 		     len, generation, latest->length, channel->newest);
 	if (memcmp(view->map, &head, sizeof(head)))
-		fail(ABOUT_VIEW, "then a view has flags %#x, limit %u, or a field that is not 0",
+		fail("then a view has flags %#x, limit %u, or a field that is not 0",
 		     view->map->flags, view->map->line_max);
 	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
 		check_slot(view, i);
@@ -297,11 +295,11 @@ static void check_poll(void)
 				  POLLRDHUP,
 		};
 	if (result(poll(polled, DESCRIPTORS, 0)) < 0)
-		fail(ABOUT_STATE, "poll fails");
+		fail("poll fails");
 	for (i = 0; i < DESCRIPTORS; i++) {
 		want = descriptors[i].file ? model_poll(descriptors[i].file) : 0;
 		if (polled[i].revents != want)
-			fail(ABOUT_STATE, "then poll of #%d reports %#x, should report %#x", i,
+			fail("then poll of #%d reports %#x, should report %#x", i,
 			     polled[i].revents, want);
 	}
 }
@@ -323,7 +321,7 @@ static void check_all(void)
 		if (result(ioctl(descriptors[i].fd, LASTLINE_IOC_INFO, &info)) ||
 		    result(ioctl(descriptors[i].fd, LASTLINE_IOC_TAKEN, &taken)) ||
 		    result(ioctl(descriptors[i].fd, FIONREAD, &bytes))) {
-			fail(ABOUT_RESULT, "then an ioctl of #%d fails: %s", i, strerror(errno));
+			fail("then an ioctl of #%d fails: %s", i, strerror(errno));
 			continue;
 		}
 		check_info(file, &info);
@@ -347,7 +345,7 @@ static void check_sigio(void)
 	sigaddset(&signals, SIGIO);
 	came = sigtimedwait(&signals, NULL, &at_once) == SIGIO;
 	if (came != model.signalled)
-		fail(ABOUT_SIGIO, came ? "then SIGIO is sent" : "then SIGIO is not sent");
+		fail(came ? "then SIGIO is sent" : "then SIGIO is not sent");
 	model.signalled = false;
 }
 
@@ -357,24 +355,22 @@ static void check_sigio(void)
 
 static void run_sleep(const struct op *op);
 
-const struct op_kind op_kinds[] = {
-	{ "write", 24, BY_KILLED, run_write },
-	{ "read", 20, BY_KILLED, run_read },
-	{ "sleep", 4, BY_SELF, run_sleep },
-	{ "fsync", 4, BY_KILLED, run_fsync },
-	{ "seek", 6, BY_KILLED, run_seek },
-	{ "ioctl", 8, BY_KILLED, run_ioctl },
-	{ "fcntl", 5, BY_KILLED, run_fcntl },
-	{ "open", 12, BY_CHILD, run_open },
-	{ "close", 5, BY_SELF, run_close },
-	{ "dup", 4, BY_SELF, run_dup },
-	{ "mmap", 4, BY_SELF, run_mmap },
-	{ "remap", 5, BY_SELF, run_remap },
-	{ "add", 5, BY_CHILD, run_add },
-	{ "remove", 2, BY_KILLED, run_remove },
+const struct op_kind op_kinds[KINDS] = {
+	[WRITE] = { 24, BY_KILLED, run_write },
+	[READ] = { 20, BY_KILLED, run_read },
+	[SLEEP] = { 4, BY_SELF, run_sleep },
+	[FSYNC] = { 4, BY_KILLED, run_fsync },
+	[SEEK] = { 6, BY_KILLED, run_seek },
+	[IOCTL] = { 8, BY_KILLED, run_ioctl },
+	[FCNTL] = { 5, BY_KILLED, run_fcntl },
+	[OPEN] = { 12, BY_CHILD, run_open },
+	[CLOSE] = { 5, BY_SELF, run_close },
+	[DUP] = { 4, BY_SELF, run_dup },
+	[MMAP] = { 4, BY_SELF, run_mmap },
+	[REMAP] = { 5, BY_SELF, run_remap },
+	[ADD] = { 5, BY_CHILD, run_add },
+	[REMOVE] = { 2, BY_KILLED, run_remove },
 };
-
-const unsigned int op_kind_count = ARRAY_SIZE(op_kinds);
 
 static void run_in_child(const struct op *op)
 {
@@ -417,7 +413,7 @@ static int be_waker(void *op)
 		for (ms = 0; ms < PATIENCE_MS && !awake; ms++)
 			usleep(1000);
 		if (!awake)
-			fail(ABOUT_RESULT, "does not wake the sleeping reader");
+			fail("does not wake the sleeping reader");
 	}
 	return end_child(op);
 }
@@ -495,7 +491,7 @@ static void run_sleep(const struct op *op)
 static void run_op(const struct op *op)
 {
 	model.now = now_ns(CLOCK_MONOTONIC);
-	call[0] = '\0';
+	shared->call[0] = '\0';
 	if (by_of(op) == BY_SELF)
 		op_kinds[op->kind].run(op);
 	else

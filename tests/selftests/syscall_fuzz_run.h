@@ -58,7 +58,7 @@ extern bool in_child;
 
 /* syscall_fuzz_run.c */
 void describe(const char *format, ...);
-void fail(enum about about, const char *format, ...);
+void fail(const char *format, ...);
 void expect_field(const char *what, __u64 got, __u64 wanted);
 long result(long returned);
 bool expect(long got, long wanted);
