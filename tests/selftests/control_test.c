@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include "lastline_test.h"
+#include "module.h"
 
 static bool exists(int number)
 {
@@ -171,6 +172,30 @@ TEST_F(control, control_calls_need_capability)
 	}
 	EXPECT_TRUE(ended_well(pid));
 	EXPECT_TRUE(exists(self->number));
+}
+
+TEST_F(control, channel_without_limit_has_line_max_of_module)
+{
+	char parameters[MODULE_PARAMETERS_SIZE];
+	int ko = open_module(), fd;
+
+	if (ko < 0)
+		SKIP(return, "no module file: set LASTLINE_KO to the path of lastline.ko");
+	module_parameters(parameters);
+	close(self->fd);
+	ASSERT_TRUE(AWAIT(!unload()));
+	ASSERT_EQ(0, load(ko, "devices=1 line_max=128"));
+	ASSERT_TRUE(AWAIT((self->fd = open(CONTROL, O_RDWR)) >= 0));
+	ASSERT_LE(0, ADD());
+	ASSERT_TRUE(AWAIT((fd = open(node_of(self->number), O_RDONLY)) >= 0));
+	EXPECT_EQ(128, info_of(fd).line_max);
+	close(fd);
+	close(self->fd);
+	EXPECT_TRUE(AWAIT(!unload()));
+	EXPECT_EQ(0, load(ko, parameters));
+	close(ko);
+	ASSERT_TRUE(AWAIT((self->fd = open(CONTROL, O_RDWR)) >= 0));
+	self->number = -1;
 }
 
 /* Thousands of devices take long on a debug kernel. */
@@ -361,6 +386,21 @@ TEST_F(record, each_write_is_one_record)
 	close(writer);
 	EXPECT_TRUE(nothing_to_read(reader));
 	EXPECT_EQ(3, info_of(reader).generation);
+}
+
+/* The write needs a page that is not there yet, and so takes the slow path. */
+TEST_F(record, slow_write_of_record_wakes_epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int epoll = epoll_create1(0);
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, self->added.reader, &event));
+	EXPECT_EQ(0, epoll_wait(epoll, &event, 1, 0));
+	EXPECT_EQ(4096, write(self->added.writer, page, 4096));
+	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, 0));
+	munmap(page, 4096);
+	close(epoll);
 }
 
 /* Their pages are missing at first. */
