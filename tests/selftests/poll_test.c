@@ -5,45 +5,6 @@
 
 #include "lastline_test.h"
 
-#define IN	(POLLIN | POLLRDNORM)
-#define OUT	(POLLOUT | POLLWRNORM)
-
-static short events_of(int fd)
-{
-	struct pollfd pfd = { .fd = fd, .events = IN | OUT | POLLPRI };
-
-	return poll(&pfd, 1, 0) < 0 ? -1 : pfd.revents;
-}
-
-TEST_F(channel, poll_reports_readable_while_line_is_unseen_or_rest_is_left)
-{
-	char c;
-
-	EXPECT_EQ(OUT, events_of(self->reader));
-	EXPECT_EQ(3, put(self->writer, "ab\n"));
-	EXPECT_EQ(IN | OUT, events_of(self->reader));
-	EXPECT_EQ(IN | OUT, events_of(self->reader));
-	EXPECT_EQ(1, read(self->reader, &c, 1));
-	EXPECT_EQ(IN | OUT, events_of(self->reader));
-	EXPECT_LATEST("b\n");
-	EXPECT_EQ(OUT, events_of(self->reader));
-}
-
-TEST_F(channel, poll_always_reports_writable_and_no_hang_up)
-{
-	EXPECT_EQ(OUT, events_of(self->writer));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(OUT, events_of(self->writer));
-	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_EQ(OUT, events_of(self->writer));
-	EXPECT_LATEST("x\n");
-	close(self->writer);
-	EXPECT_EQ(IN | OUT, events_of(self->reader));
-	EXPECT_LATEST("half\n");
-	EXPECT_EQ(OUT, events_of(self->reader));
-	self->writer = -1;
-}
-
 /*
  * poll(), select() and epoll_wait() look again when their timeout expires. So these tests
  * wait without one: a lost wake-up makes them time out.
@@ -54,18 +15,6 @@ TEST_F_TIMEOUT(channel, publication_wakes_poll, WAKE_TIMEOUT)
 
 	EXPECT_TRUE(readable_within(self->reader, -1));
 	EXPECT_LATEST("wake\n");
-	EXPECT_TRUE(ended_well(pid));
-}
-
-/* The partial line makes the write take the slow path. */
-TEST_F_TIMEOUT(channel, end_of_partial_line_wakes_poll, WAKE_TIMEOUT)
-{
-	pid_t pid;
-
-	EXPECT_EQ(4, put(self->writer, "half"));
-	pid = write_to_sleeper(self->writer, " way\n");
-	EXPECT_TRUE(readable_within(self->reader, -1));
-	EXPECT_LATEST("half way\n");
 	EXPECT_TRUE(ended_well(pid));
 }
 
@@ -134,6 +83,18 @@ TEST_F(channel, edge_triggered_epoll_reports_each_publication)
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
 	EXPECT_EQ(2, put(self->writer, "y\n"));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
+	close(epoll);
+}
+
+/* The partial line makes the write take the slow path. */
+TEST_F(channel, edge_triggered_epoll_reports_end_of_partial_line)
+{
+	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
+
+	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(0, next_event(epoll, 0));
+	EXPECT_EQ(1, put(self->writer, "\n"));
 	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	close(epoll);
 }
