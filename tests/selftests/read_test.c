@@ -163,6 +163,14 @@ TEST_F(channel, short_reads_return_rest_of_overwritten_line_first)
 	EXPECT_LATEST("newer\n");
 }
 
+TEST_F(channel, short_read_writes_only_to_its_buffer)
+{
+	EXPECT_EQ(4, put(self->writer, "one\n"));
+	EXPECT_EQ(3, read(self->reader, self->buf, 3));
+	EXPECT_EQ(0, memcmp("onex", self->buf, 4));
+	EXPECT_LATEST("\n");
+}
+
 TEST_F(channel, read_to_bad_address_consumes_nothing)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -287,63 +295,6 @@ TEST_F(channel, lseek_set_makes_current_line_unseen_and_wakes_reader)
 	START_READ(&call, self->reader, 1);
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_STREQ("new\n", line_of(&call));
-}
-
-TEST_F(channel, lseek_end_skips_to_next_line)
-{
-	char c;
-
-	EXPECT_EQ(4, put(self->writer, "old\n"));
-	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
-	EXPECT_TRUE(nothing_to_read(self->reader));
-	EXPECT_EQ(4, put(self->writer, "new\n"));
-	EXPECT_EQ(1, read(self->reader, &c, 1));
-	EXPECT_EQ('n', c);
-	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_END));
-	EXPECT_TRUE(nothing_to_read(self->reader));
-}
-
-TEST_F(channel, other_lseek_fails)
-{
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_ERRNO(ESPIPE, lseek(self->reader, 0, SEEK_CUR));
-	EXPECT_ERRNO(ESPIPE, lseek(self->reader, 5, SEEK_CUR));
-	EXPECT_ERRNO(EINVAL, lseek(self->reader, 1, SEEK_SET));
-	EXPECT_ERRNO(EINVAL, lseek(self->reader, -1, SEEK_END));
-	EXPECT_ERRNO(EINVAL, lseek(self->reader, 0, SEEK_DATA));
-	EXPECT_ERRNO(EINVAL, lseek(self->reader, 0, 77));
-	EXPECT_LATEST("x\n");
-}
-
-#define EXPECT_FIONREAD(count)						\
-do {									\
-	int bytes = -1;							\
-									\
-	EXPECT_EQ(0, ioctl(self->reader, FIONREAD, &bytes));		\
-	EXPECT_EQ(count, bytes);					\
-} while (0)
-
-TEST_F(channel, fionread_reports_bytes_of_next_read)
-{
-	char c;
-
-	EXPECT_FIONREAD(0);
-	EXPECT_EQ(13, put(self->writer, "hello, world\n"));
-	EXPECT_FIONREAD(13);
-	EXPECT_EQ(1, read(self->reader, &c, 1));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_FIONREAD(12);
-	EXPECT_STREQ("ello, world\n", get(self->reader));
-	EXPECT_FIONREAD(2);
-}
-
-TEST_F(channel, unknown_ioctl_is_enotty_and_bad_address_efault)
-{
-	EXPECT_ERRNO(ENOTTY, ioctl(self->reader, _IO(LASTLINE_IOC_MAGIC, 0x7f), NULL));
-	EXPECT_ERRNO(ENOTTY, ioctl(self->reader, TIOCGWINSZ, bad_address()));
-	EXPECT_ERRNO(EFAULT, ioctl(self->reader, LASTLINE_IOC_INFO, bad_address()));
-	EXPECT_ERRNO(EFAULT, ioctl(self->reader, LASTLINE_IOC_TAKEN, bad_address()));
-	EXPECT_ERRNO(EFAULT, ioctl(self->reader, FIONREAD, bad_address()));
 }
 
 TEST_F(channel, info_and_sysfs_report_generation_limits_and_open_files)
