@@ -84,24 +84,6 @@ TEST_F(map, latest_line_is_read_without_system_call)
 	EXPECT_EQ(0, memcmp("three\n", self->line, 6));
 }
 
-/* The shorter line comes in one piece, and in two. */
-TEST_F(map, shorter_line_leaves_no_bytes_of_longer_one)
-{
-	int pieces, i;
-
-	for (pieces = 1; pieces <= 2; pieces++) {
-		for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
-			EXPECT_EQ(17, put(self->writer, "a longer SECRET!\n"));
-		EXPECT_TRUE(HOLDS("SECRET"));
-		for (i = 0; i < LASTLINE_MAP_SLOTS; i++) {
-			if (pieces == 2)
-				EXPECT_EQ(1, put(self->writer, "x"));
-			EXPECT_EQ(2, put(self->writer, "x\n"));
-		}
-		EXPECT_FALSE(HOLDS("RET!"));
-	}
-}
-
 TEST_F(map, unpublished_bytes_are_not_visible)
 {
 	struct iovec pieces[] = {

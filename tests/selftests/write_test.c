@@ -42,24 +42,6 @@ TEST_F(channel, write_finds_last_line_at_each_offset)
 	}
 }
 
-TEST_F(channel, write_publishes_any_bytes)
-{
-	char line[33], got[64];
-	int i, j;
-
-	for (i = 0; i < 256; i += 32) {
-		for (j = 0; j < 32; j++)
-			line[j] = i + j == '\n' ? 'n' : i + j;
-		line[32] = '\n';
-		EXPECT_EQ(33, write(self->writer, line, 33));
-		EXPECT_EQ(33, read(self->reader, got, sizeof(got)));
-		EXPECT_EQ(0, memcmp(line, got, 33));
-	}
-	EXPECT_EQ(1, put(self->writer, "\n"));
-	EXPECT_LATEST("\n");
-	EXPECT_EQ(9, PUBLISHED());
-}
-
 TEST_F(channel, partial_line_stays_with_open_file)
 {
 	int other = open_channel(O_WRONLY), copy = dup(self->writer);
