@@ -15,10 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/uio.h>
 
-#include "clock.h"
-#include "kselftest.h"
 #include "stress.h"
 
 #define PATIENCE_S	60	/* after which a line counts as lost */
@@ -43,15 +40,11 @@ static const struct writer_kind {
 	const char *name;
 	unsigned int lines;	/* most lines in a batch */
 	unsigned int piece;	/* longest write in bytes, if not a whole batch */
-	bool vector;		/* writev() */
-	bool reopen;		/* open, write a line without newline; close publishes it */
 	bool large;		/* only lines that take long to copy */
 } writer_kinds[] = {
 	{ "whole lines", .lines = 1 },
 	{ "several lines per write", .lines = BATCH },
 	{ "lines in pieces", .lines = BATCH, .piece = 4096 },
-	{ "writev", .lines = 2, .vector = true },
-	{ "open, write, close", .lines = 1, .reopen = true },
 	{ "large lines", .lines = 1, .large = true },
 };
 
@@ -65,12 +58,7 @@ static struct writer {
 
 static void put(struct writer *w, const char *data, size_t len)
 {
-	size_t first = draw(len);
-	const struct iovec parts[] = {
-		{ (void *)data, first },
-		{ (void *)(data + first), len - first },
-	};
-	ssize_t ret = w->kind->vector ? writev(w->fd, parts, 2) : write(w->fd, data, len);
+	ssize_t ret = write(w->fd, data, len);
 
 	if (ret != (ssize_t)len)
 		complain(WRONG_RESULT, "%s: write of %zu returns %zd: %s", w->kind->name, len,
@@ -101,14 +89,6 @@ static void write_batch(struct writer *w)
 		w->line.length = draw_length(w);
 		line_make(w->buf + filled, &w->line);
 	}
-	if (w->kind->reopen) {
-		w->fd = open_channel(channel, O_WRONLY);
-		put(w, w->buf, filled - 1);
-		close(w->fd);
-		w->fd = -1;
-		published++;
-		return;
-	}
 	for (done = 0; done < filled; done += len) {
 		len = filled - done;
 		if (w->kind->piece && len > w->kind->piece)
@@ -132,7 +112,7 @@ static void set_up_writer(struct writer *w, unsigned int number, const struct wr
 	w->kind = kind;
 	w->line.channel = channel;
 	w->line.writer = number;
-	w->fd = kind->reopen ? -1 : open_channel(channel, O_WRONLY);
+	w->fd = open_channel(channel, O_WRONLY);
 	w->buf = malloc(BATCH * LONGEST);
 }
 
@@ -161,8 +141,6 @@ static const struct reader_kind {
 	const char *name;
 	unsigned int threads;	/* that share the open file */
 	int flags;		/* of open() */
-	int rw_flags;		/* of preadv2() */
-	bool vector;		/* preadv2() */
 	bool poll;		/* poll first; the read must then succeed */
 	bool edge;		/* edge-triggered epoll when nothing is left */
 	unsigned int piece;	/* longest read at the start of a line in bytes, if limited */
@@ -171,11 +149,7 @@ static const struct reader_kind {
 	{ "poll and read", 1, .flags = O_NONBLOCK, .poll = true },
 	{ "edge-triggered epoll", 1, .flags = O_NONBLOCK, .edge = true },
 	{ "read of pieces", 1, .piece = 61 },
-	{ "readv", 1, .vector = true },
-	{ "readv of pieces", 1, .vector = true, .piece = 61 },
-	{ "RWF_NOWAIT", 1, .vector = true, .rw_flags = RWF_NOWAIT },
 	{ "shared read", SHARERS },
-	{ "shared RWF_NOWAIT", SHARERS, .vector = true, .rw_flags = RWF_NOWAIT },
 };
 
 /* An open file, and what its readers found. */
@@ -208,48 +182,31 @@ static void await_line(struct reader *r)
 	}
 }
 
-/* Reads bytes that follow the @len bytes in the buffer. */
-static ssize_t get(struct reader *r, size_t len)
-{
-	const struct reader_kind *kind = r->file->kind;
-	/* The end of a long line in small pieces would take too long. */
-	size_t room = kind->piece && len < 256 ? 1 + draw(kind->piece) : LONGEST - len;
-	size_t first = draw(room);
-	const struct iovec parts[] = {
-		{ r->buf + len, first },
-		{ r->buf + len + first, room - first },
-	};
-	ssize_t ret;
-
-	if (kind->poll)
-		await_line(r);
-	for (;;) {
-		ret = kind->vector ? preadv2(r->file->fd, parts, 2, -1, kind->rw_flags) :
-				     read(r->file->fd, r->buf + len, room);
-		if (ret >= 0 || errno != EAGAIN || kind->poll)
-			return ret;
-		await_line(r);
-	}
-}
-
 /* Returns the length of what should be a line, or 0 if no more can be read. */
 static size_t get_line(struct reader *r)
 {
-	const char *name = r->file->kind->name, *newline;
-	size_t len = 0;
+	const struct reader_kind *kind = r->file->kind;
+	const char *newline;
+	size_t len = 0, room;
 	ssize_t ret;
 
 	do {
-		ret = get(r, len);
+		/* The end of a long line in small pieces would take too long. */
+		room = kind->piece && len < 256 ? 1 + draw(kind->piece) : LONGEST - len;
+		if (kind->poll)
+			await_line(r);
+		while ((ret = read(r->file->fd, r->buf + len, room)) < 0 && errno == EAGAIN &&
+		       kind->edge)
+			await_line(r);
 		if (ret <= 0) {
-			complain(WRONG_RESULT, "%s: read returns %zd: %s", name, ret,
+			complain(WRONG_RESULT, "%s: read returns %zd: %s", kind->name, ret,
 				 strerror(errno));
 			return 0;
 		}
 		newline = memchr(r->buf + len, '\n', ret);
 		len += ret;
-		if (!newline && !r->file->kind->piece)
-			complain(TORN_LINE, "%s: a read returns no whole line", name);
+		if (!newline && !kind->piece)
+			complain(TORN_LINE, "%s: a read returns no whole line", kind->name);
 	} while (!newline && len < LONGEST);
 	return len;
 }
@@ -361,16 +318,12 @@ static bool is_unconfirmed(__u32 sequence)
 static bool await_all(__u32 sequence)
 {
 	__u64 end = now_ns(CLOCK_MONOTONIC) + PATIENCE_S * 1000000000ULL;
-	struct lastline_info info = {};
 	const struct file *file;
 
 	while (is_unconfirmed(sequence) && now_ns(CLOCK_MONOTONIC) < end)
 		sched_yield();
 	if (!is_unconfirmed(sequence))
 		return true;
-	ioctl(referee.fd, LASTLINE_IOC_INFO, &info);
-	ksft_print_msg("%u threads sleep in a read at generation %llu\n", info.sleepers,
-		       info.generation);
 	for (file = files; file < files + ARRAY_SIZE(files); file++)
 		ksft_print_msg("%s: confirmed line %u of %u\n", file->kind->name,
 			       file->confirmed, sequence);
