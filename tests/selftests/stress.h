@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What stress tests share. A line describes itself, so that a reader detects one that is
- * torn or from another channel: "CCCCCCCC WWWWWWWW SSSSSSSS LLLLLLLL ", which is channel,
- * writer, sequence number and length in hex, then bytes that follow from these numbers,
- * then a newline.
+ * torn or from another channel: channel, writer, sequence number and length with a letter
+ * for each four bits, then bytes that follow from these numbers, then a newline.
  */
 #ifndef LASTLINE_STRESS_H
 #define LASTLINE_STRESS_H
@@ -24,7 +23,7 @@
 #include "clock.h"
 #include "kselftest.h"
 
-#define LINE_HEAD	36			/* bytes before the payload */
+#define LINE_HEAD	32			/* bytes before the payload */
 #define LINE_SHORTEST	(LINE_HEAD + 1)
 
 struct line {
@@ -38,13 +37,9 @@ static inline void line_head(char head[LINE_HEAD], const struct line *line)
 {
 	const __u32 numbers[] = { line->channel, line->writer, line->sequence, line->length };
 	unsigned int i;
-	int shift;
 
-	for (i = 0; i < 4; i++) {
-		for (shift = 28; shift >= 0; shift -= 4)
-			*head++ = "0123456789abcdef"[numbers[i] >> shift & 0xf];
-		*head++ = ' ';
-	}
+	for (i = 0; i < LINE_HEAD; i++)
+		head[i] = 'a' + (numbers[i / 8] >> i % 8 * 4 & 0xf);
 }
 
 /* Eight bytes of payload at offset @at; none is a newline. */
@@ -68,13 +63,13 @@ static inline void line_make(char *buf, const struct line *line)
 	buf[end] = '\n';
 }
 
-static inline __u32 line_number(const char *hex)
+static inline __u32 line_number(const char *letters)
 {
 	__u32 number = 0;
 	int i;
 
-	for (i = 0; i < 8; i++)
-		number = number << 4 | ((hex[i] & 0xf) + (hex[i] > '9' ? 9 : 0));
+	for (i = 7; i >= 0; i--)
+		number = number << 4 | ((letters[i] - 'a') & 0xf);
 	return number;
 }
 
@@ -89,9 +84,9 @@ static inline bool line_check(const char *buf, size_t len, struct line *line)
 		return false;
 	*line = (struct line) {
 		.channel = line_number(buf),
-		.writer = line_number(buf + 9),
-		.sequence = line_number(buf + 18),
-		.length = line_number(buf + 27),
+		.writer = line_number(buf + 8),
+		.sequence = line_number(buf + 16),
+		.length = line_number(buf + 24),
 	};
 	line_head(head, line);
 	if (line->length != len || memcmp(buf, head, LINE_HEAD))

@@ -81,7 +81,6 @@ static inline int control_call(unsigned long command, unsigned long argument)
 
 static inline void change_channel(void)
 {
-	char name[LASTLINE_NAME_MAX] = "";
 	struct lastline_add add = {
 		.number = STRESS_FIRST + draw(STRESS_CHANNELS),
 		.mode = draw(3) ? LASTLINE_MODE_LINE : LASTLINE_MODE_RECORD,
@@ -89,24 +88,16 @@ static inline void change_channel(void)
 		.permissions = 0600,
 	};
 
-	snprintf(name, sizeof(name), "name-%u", draw(STRESS_CHANNELS));
-	switch (draw(4)) {
-	case 0:
+	if (draw(4) == 0) {
 		doing = "REMOVE";
 		if (control_call(LASTLINE_CTL_REMOVE, add.number) == add.number)
 			stress->removed++;
 		else
 			expect_error(errno == ENODEV);
-		break;
-	case 1:
-		doing = "FIND";
-		if (control_call(LASTLINE_CTL_FIND, (unsigned long)name) < 0)
-			expect_error(errno == ENODEV);
-		break;
-	default:
+	} else {
 		doing = "ADD";
 		if (draw(2))
-			strcpy(add.name, name);
+			snprintf(add.name, sizeof(add.name), "name-%u", draw(STRESS_CHANNELS));
 		if (control_call(LASTLINE_CTL_ADD, (unsigned long)&add) == add.number)
 			stress->added++;
 		else
@@ -185,7 +176,7 @@ static inline void check_line(struct session *s, const char *buf, size_t len)
 
 	stress->taken++;
 	if (!line_check(buf, len, &line) || line.channel != identity(s)) {
-		complain(TORN_LINE, "%s: %zu bytes in channel %#x: %.36s", doing, len,
+		complain(TORN_LINE, "%s: %zu bytes in channel %#x: %.32s", doing, len,
 			 identity(s), buf);
 		return;
 	}
