@@ -22,6 +22,15 @@
  */
 #define ROUNDS		5
 
+static int nth;			/* /proc/thread-self/fail-nth */
+static int control, writer;
+static int reader;		/* nonblocking */
+static unsigned int readers;	/* of the channel */
+static char buf[256];		/* for any call */
+static int ko;
+static int points;		/* where something failed, so far */
+static int failures;		/* of calls, so far */
+
 /* Before any test: after SKIP in a fixture, this harness runs the test anyway. */
 static void __attribute__((constructor)) skip_without_fault_injection(void)
 {
@@ -35,6 +44,7 @@ static void __attribute__((constructor)) skip_without_fault_injection(void)
 /* Include allocations that may wait, and single pages, and log nothing. */
 static void let_all_fail(void)
 {
+	nth = open("/proc/thread-self/fail-nth", O_RDWR);
 	knob_set("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
 	knob_set("/sys/kernel/debug/failslab/verbose", "0");
 	knob_set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
@@ -44,40 +54,7 @@ static void let_all_fail(void)
 	knob_set("/sys/kernel/debug/fail_usercopy/verbose", "0");
 }
 
-FIXTURE(inject)
-{
-	int nth;	/* /proc/thread-self/fail-nth */
-	int control;
-	int writer;
-	int reader;
-	int failures;	/* of calls, so far */
-	int points;	/* where something failed, so far */
-	bool quiet;
-};
-
-FIXTURE_SETUP(inject)
-{
-	self->nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	self->control = open(CONTROL, O_RDWR);
-	self->writer = open_channel(O_WRONLY);
-	ASSERT_TRUE(self->writer >= 0 && self->control >= 0);
-	self->reader = open_channel(O_RDONLY | O_NONBLOCK);
-	let_all_fail();
-	EXPECT_EQ(5, put(self->writer, "kept\n"));
-}
-
-FIXTURE_TEARDOWN(inject)
-{
-	TH_LOG("%d points failed, %d of the calls with them", self->points, self->failures);
-	if (self->quiet)
-		quieten_console(false);
-	close(self->nth);
-	close(self->control);
-	close(self->writer);
-	close(self->reader);
-}
-
-static void arm(int nth, int n)
+static void arm(int n)
 {
 	char text[16];
 
@@ -88,44 +65,81 @@ static void arm(int nth, int n)
 }
 
 /* Was the Nth point reached? This call has such a point itself. */
-static bool has_failed(int nth)
+static bool has_failed(void)
 {
 	char text[16] = "";
 	bool failed = pread(nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
 
-	arm(nth, 0);
+	arm(0);
 	return failed;
 }
 
-/* For each point from @first on: lets it fail in @call, and does @check with the result. */
-#define AT_EACH_POINT_FROM(first, call, check) do {					\
-	int n, ret, error;								\
-											\
-	for (n = first; n < NTH_MAX; n++) {						\
-		arm(self->nth, n);							\
-		ret = (call);								\
-		error = errno;								\
-		if (!has_failed(self->nth))						\
-			break;								\
-		self->points++;								\
-		if (ret < 0) {								\
-			self->failures++;						\
-			ASSERT_TRUE(error == ENOMEM || error == EFAULT) {		\
-				TH_LOG("point %d: %s", n, strerror(error));		\
-			}								\
-		}									\
-		check;									\
-	}										\
-	ASSERT_GT(NTH_MAX, n);								\
+/* For each point from @first on: it fails in @call with the result ret, then @is_clean is true. */
+#define AT_EACH_POINT(first, prepare, call, is_clean) do {			\
+	int n, ret, error;							\
+										\
+	for (n = first; n < NTH_MAX; n++) {					\
+		prepare;							\
+		arm(n);								\
+		ret = (call);							\
+		error = errno;							\
+		if (!has_failed())						\
+			break;							\
+		points++;							\
+		failures += ret < 0;						\
+		ASSERT_TRUE(ret >= 0 || error == ENOMEM || error == EFAULT) {	\
+			TH_LOG("point %d: %s", n, strerror(error));		\
+		}								\
+		ASSERT_TRUE(is_clean) {						\
+			TH_LOG("point %d: the call returned %d", n, ret);	\
+		}								\
+	}									\
+	ASSERT_GT(NTH_MAX, n);							\
+	TH_LOG("%d points failed, %d of the calls with them", points, failures); \
 } while (0)
 
-#define AT_EACH_POINT(call, check) AT_EACH_POINT_FROM(1, call, check)
+FIXTURE(inject)
+{
+};
 
-/* The line of the set-up is the latest one. */
-#define EXPECT_KEPT() do {								\
-	lseek(self->reader, 0, SEEK_SET);						\
-	ASSERT_STREQ("kept\n", get(self->reader));					\
-} while (0)
+FIXTURE_SETUP(inject)
+{
+	let_all_fail();
+	control = open(CONTROL, O_RDWR);
+	writer = open_channel(O_WRONLY);
+	reader = open_channel(O_RDONLY | O_NONBLOCK);
+	ASSERT_TRUE(writer >= 0 && reader >= 0 && control >= 0);
+	readers = info_of(reader).readers;
+	ASSERT_EQ(5, put(writer, "kept\n"));
+}
+
+FIXTURE_TEARDOWN(inject)
+{
+	ioctl(control, LASTLINE_CTL_REMOVE, NUMBER);
+}
+
+/* @prepare is called before each @call. */
+#define TEST_FAILING(name, prepare, call, is_clean)				\
+TEST_F_TIMEOUT(inject, failed_##name, 1200)					\
+{										\
+	int round;								\
+										\
+	for (round = 0; round < ROUNDS; round++)				\
+		AT_EACH_POINT(1, prepare, call, is_clean);			\
+	EXPECT_LT(0, failures);							\
+}
+
+static off_t go_back(void)
+{
+	return lseek(reader, 0, SEEK_SET);
+}
+
+/* The line of the set-up is the latest one, and no other file is open. */
+static bool is_kept(void)
+{
+	go_back();
+	return !strcmp("kept\n", get(reader)) && info_of(reader).readers == readers;
+}
 
 static int open_and_close(const char *path)
 {
@@ -134,12 +148,7 @@ static int open_and_close(const char *path)
 	return fd < 0 ? -1 : close(fd);
 }
 
-static int do_open(int writer, int reader)
-{
-	return open_and_close(dev_path());
-}
-
-static int do_writev(int writer, int reader)
+static int call_writev(void)
 {
 	struct iovec parts[2] = { { "ke", 2 }, { "pt\n", 3 } };
 
@@ -147,7 +156,7 @@ static int do_writev(int writer, int reader)
 }
 
 /* Allocates a buffer; the close publishes what it holds. */
-static int do_write_partial_line(int writer, int reader)
+static int write_partial_line(void)
 {
 	int ret, fd = open_channel(O_WRONLY);
 
@@ -158,14 +167,14 @@ static int do_write_partial_line(int writer, int reader)
 	return ret;
 }
 
-static int do_mmap(int writer, int reader)
+static int map(void)
 {
 	void *map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, reader, 0);
 
 	return map == MAP_FAILED ? -1 : munmap(map, 4096);
 }
 
-static int do_epoll(int writer, int reader)
+static int add_to_epoll(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int ret, epoll = epoll_create1(0);
@@ -177,7 +186,7 @@ static int do_epoll(int writer, int reader)
 	return ret;
 }
 
-static int do_fasync(int writer, int reader)
+static int set_async(void)
 {
 	int ret = fcntl(reader, F_SETFL, O_NONBLOCK | O_ASYNC);
 
@@ -185,130 +194,63 @@ static int do_fasync(int writer, int reader)
 	return ret;
 }
 
-static int do_info(int writer, int reader)
-{
-	struct lastline_info info;
+TEST_FAILING(open, {}, open_and_close(dev_path()), is_kept())
+TEST_FAILING(writev, {}, call_writev(), is_kept())
+TEST_FAILING(write_of_partial_line, {}, write_partial_line(), is_kept())
+TEST_FAILING(mmap, {}, map(), is_kept())
+TEST_FAILING(epoll_ctl, {}, add_to_epoll(), is_kept())
+TEST_FAILING(fasync, {}, set_async(), is_kept())
+TEST_FAILING(info, {}, ioctl(reader, LASTLINE_IOC_INFO, buf), is_kept())
+TEST_FAILING(taken, {}, ioctl(reader, LASTLINE_IOC_TAKEN, buf), is_kept())
+/* Whether it fails or not, a retry and the rest make the line. The last round left a beginning. */
+TEST_FAILING(beginning_of_line, { fsync(writer); put(writer, "kept\n"); }, put(writer, "ke"),
+	     is_kept() && (ret >= 0 || put(writer, "ke") == 2) && put(writer, "pt\n") == 3 &&
+	     is_kept())
+TEST_FAILING(end_of_line, put(writer, "ke"), put(writer, "pt\n"),
+	     is_kept() && (ret >= 0 || put(writer, "pt\n") == 3) && is_kept())
 
-	return ioctl(reader, LASTLINE_IOC_INFO, &info);
+static int call_readv(void)
+{
+	struct iovec parts[2] = { { buf, 2 }, { buf + 2, 14 } };
+
+	return readv(reader, parts, 2);
 }
 
-static int do_taken(int writer, int reader)
+static int take(unsigned int size)
 {
-	struct lastline_taken taken;
-
-	return ioctl(reader, LASTLINE_IOC_TAKEN, &taken);
-}
-
-TEST_F(inject, failed_call_changes_nothing)
-{
-	static int (* const calls[])(int writer, int reader) = {
-		do_open, do_writev, do_write_partial_line, do_mmap, do_epoll, do_fasync,
-		do_info, do_taken,
-	};
-	unsigned int readers = info_of(self->reader).readers;
-	unsigned int i, round;
-
-	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		self->failures = 0;
-		for (round = 0; round < ROUNDS; round++)
-			AT_EACH_POINT(calls[i](self->writer, self->reader), {
-				EXPECT_EQ(readers, info_of(self->reader).readers);
-				EXPECT_KEPT();
-			});
-		EXPECT_LT(0, self->failures) {
-			TH_LOG("call %u of the table", i);
-		}
-	}
-}
-
-/* Fault injection does not cover copies of words; fault_test does. */
-TEST_F(inject, fast_write_and_read_have_no_point_of_failure)
-{
-	char line[16];
-
-	AT_EACH_POINT(put(self->writer, "kept\n"), EXPECT_KEPT());
-	lseek(self->reader, 0, SEEK_SET);
-	AT_EACH_POINT(read(self->reader, line, sizeof(line)), EXPECT_KEPT());
-	ASSERT_EQ(4, put(self->writer, "kept"));
-	AT_EACH_POINT(fsync(self->writer), EXPECT_KEPT());
-	EXPECT_KEPT();
-	EXPECT_EQ(0, self->points);
-}
-
-TEST_F(inject, failed_write_keeps_partial_line)
-{
-	AT_EACH_POINT(put(self->writer, "ke"), {
-		EXPECT_KEPT();
-		if (ret < 0)
-			ASSERT_EQ(2, put(self->writer, "ke"));
-		ASSERT_EQ(3, put(self->writer, "pt\n"));
-		EXPECT_KEPT();
-	});
-	EXPECT_LT(0, self->failures);
-	/* The last call succeeded and left a partial line. */
-	AT_EACH_POINT(put(self->writer, "pt\n"), {
-		EXPECT_KEPT();
-		if (ret >= 0)
-			ASSERT_EQ(2, put(self->writer, "ke"));
-	});
-}
-
-TEST_F(inject, failed_short_read_consumes_nothing)
-{
-	char c;
-
-	lseek(self->reader, 0, SEEK_SET);
-	AT_EACH_POINT(read(self->reader, &c, 1), {
-		ASSERT_STREQ(ret < 0 ? "kept\n" : "ept\n", get(self->reader));
-		lseek(self->reader, 0, SEEK_SET);
-	});
-	EXPECT_LT(0, self->failures);
-}
-
-TEST_F(inject, failed_readv_consumes_nothing)
-{
-	char line[16];
-	struct iovec parts[2] = { { line, 2 }, { line + 2, 14 } };
-
-	lseek(self->reader, 0, SEEK_SET);
-	AT_EACH_POINT(readv(self->reader, parts, 2), {
-		if (ret < 0)
-			ASSERT_STREQ("kept\n", get(self->reader));
-		lseek(self->reader, 0, SEEK_SET);
-	});
-	EXPECT_LT(0, self->failures);
-}
-
-static int take(int fd, unsigned int size)
-{
-	char buf[16];
 	struct lastline_take take = { .buf = (uintptr_t)buf, .size = size };
 
-	return ioctl(fd, LASTLINE_IOC_TAKE, &take);
+	return ioctl(reader, LASTLINE_IOC_TAKE, &take);
 }
 
-/* Points after the line was consumed, when its description is copied to the user. */
+static bool is_unread(void)
+{
+	return !strcmp("kept\n", get(reader));
+}
+
+/*
+ * TAKE loses the line if the copy of its description to the user fails. Only fault injection
+ * reaches that: the structure was just written.
+ */
 static int lost;
 
-static void take_again(int fd, int ret)
+TEST_FAILING(short_read, go_back(), read(reader, buf, 1),
+	     ret < 0 ? is_unread() : !strcmp("ept\n", get(reader)))
+TEST_FAILING(readv, go_back(), call_readv(), ret >= 0 || is_unread())
+TEST_FAILING(take, go_back(), take(16), ret >= 0 || is_unread() || ++lost <= ROUNDS)
+TEST_FAILING(take_of_part, go_back(), take(2), ret >= 0 || is_unread() || ++lost <= ROUNDS)
+
+/* Fault injection does not cover copies of words; fault_test does. */
+TEST_F(inject, write_and_read_in_the_fast_path_have_no_point_of_failure)
 {
-	if (ret < 0 && strcmp("kept\n", get(fd)))
-		lost++;
-	lseek(fd, 0, SEEK_SET);
+	AT_EACH_POINT(1, {}, put(writer, "kept\n"), is_kept());
+	AT_EACH_POINT(1, go_back(), read(reader, buf, 16), is_kept());
+	AT_EACH_POINT(1, put(writer, "kept"), fsync(writer), is_kept());
+	EXPECT_TRUE(is_kept());
+	EXPECT_EQ(0, points);
 }
 
-TEST_F(inject, failed_take_consumes_nothing)
-{
-	lseek(self->reader, 0, SEEK_SET);
-	AT_EACH_POINT(take(self->reader, 16), take_again(self->reader, ret));
-	/* It has to keep the rest. */
-	AT_EACH_POINT(take(self->reader, 2), take_again(self->reader, ret));
-	EXPECT_LT(0, self->failures);
-	/* Only fault injection reaches these: the structure was just written. */
-	EXPECT_GE(2 * ROUNDS, lost);
-}
-
-static int add_with_mode(int control, int mode)
+static int add(int mode)
 {
 	struct lastline_add add = {
 		.number = NUMBER,
@@ -320,33 +262,33 @@ static int add_with_mode(int control, int mode)
 	return ioctl(control, LASTLINE_CTL_ADD, &add);
 }
 
-static int add(int control)
+static int remove_again(void)
 {
-	return add_with_mode(control, LASTLINE_MODE_LINE);
+	return ioctl(control, LASTLINE_CTL_REMOVE, NUMBER);
 }
 
-static int find(int control)
+static void add_again(void)
+{
+	remove_again();
+	add(LASTLINE_MODE_LINE);
+}
+
+static bool is_added(void)
+{
+	char name[LASTLINE_NAME_MAX] = "inject";
+	bool found = ioctl(control, LASTLINE_CTL_FIND, name) == NUMBER;
+
+	return found && !strcmp(name, attribute(NUMBER, "name"));
+}
+
+static bool is_absent(void)
 {
 	char name[LASTLINE_NAME_MAX] = "inject";
 
-	return ioctl(control, LASTLINE_CTL_FIND, name);
+	return ioctl(control, LASTLINE_CTL_FIND, name) < 0 && !*attribute(NUMBER, "name");
 }
 
-TEST_F(inject, failed_add_leaves_no_name_or_attribute)
-{
-	int round;
-
-	for (round = 0; round < ROUNDS; round++) {
-		AT_EACH_POINT(add(self->control), {
-			ASSERT_EQ(ret < 0 ? -1 : NUMBER, find(self->control));
-			ASSERT_STREQ(ret < 0 ? "" : "inject", attribute(NUMBER, "name"));
-			if (ret >= 0)
-				ASSERT_EQ(ret, ioctl(self->control, LASTLINE_CTL_REMOVE, ret));
-		});
-		ioctl(self->control, LASTLINE_CTL_REMOVE, NUMBER);
-	}
-	EXPECT_LT(0, self->failures);
-}
+TEST_FAILING(add, remove_again(), add(LASTLINE_MODE_LINE), ret < 0 ? is_absent() : is_added())
 
 /* A write from a missing page allocates a buffer. */
 TEST_F(inject, failed_record_from_missing_page_publishes_nothing)
@@ -357,73 +299,64 @@ TEST_F(inject, failed_record_from_missing_page_publishes_nothing)
 	int fd;
 
 	ASSERT_NE(MAP_FAILED, page);
-	ASSERT_EQ(NUMBER, add_with_mode(self->control, LASTLINE_MODE_RECORD));
+	ASSERT_EQ(NUMBER, add(LASTLINE_MODE_RECORD));
 	fd = open(node_of(NUMBER), O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	AT_EACH_POINT(write(fd, page, 8), {
-		published += ret == 8;
-		ASSERT_EQ(published, info_of(fd).generation);
-		ASSERT_EQ(0, madvise(page, size, MADV_DONTNEED));
-	});
-	EXPECT_LT(0, self->failures);
-	close(fd);
-	munmap(page, size);
-	ioctl(self->control, LASTLINE_CTL_REMOVE, NUMBER);
+	AT_EACH_POINT(1, madvise(page, size, MADV_DONTNEED), write(fd, page, 8),
+		      info_of(fd).generation == (published += ret == 8));
+	EXPECT_LT(0, failures);
 }
 
 /* It allocates the slots. */
 TEST_F(inject, failed_first_open_changes_nothing)
 {
-	ASSERT_EQ(NUMBER, add(self->control));
 	quieten_console(true);
-	self->quiet = true;
-	AT_EACH_POINT(open_and_close(node_of(NUMBER)), {
-		ASSERT_EQ(0, open_and_close(node_of(NUMBER)));
-		ASSERT_EQ(NUMBER, ioctl(self->control, LASTLINE_CTL_REMOVE, NUMBER));
-		ASSERT_EQ(NUMBER, add(self->control));
-	});
-	EXPECT_LT(0, self->failures);
-	ioctl(self->control, LASTLINE_CTL_REMOVE, NUMBER);
+	AT_EACH_POINT(1, add_again(), open_and_close(node_of(NUMBER)),
+		      !open_and_close(node_of(NUMBER)));
+	quieten_console(false);
+	EXPECT_LT(0, failures);
 }
 
 TEST_F(inject, remove_never_fails)
 {
-	ASSERT_EQ(NUMBER, add(self->control));
-	AT_EACH_POINT(ioctl(self->control, LASTLINE_CTL_REMOVE, NUMBER), {
-		ASSERT_EQ(NUMBER, ret);
-		ASSERT_EQ(-1, find(self->control));
-		ASSERT_EQ(NUMBER, add(self->control));
-	});
-	EXPECT_LT(0, self->points);
+	AT_EACH_POINT(1, add_again(), remove_again(), ret == NUMBER && is_absent());
+	EXPECT_LT(0, points);
 }
 
-FIXTURE(inject_load)
+static bool is_loaded(void)
 {
-	int nth;
-	int ko;
-	char parameters[MODULE_PARAMETERS_SIZE];	/* to load it again */
-	int failures;
-	int points;
-};
+	char devices[4096];
 
-/* While the module is not loaded. */
-static bool has_left_something(void)
-{
-	char devices[4096] = "";
-	int fd = open("/proc/devices", O_RDONLY);
-
-	read(fd, devices, sizeof(devices) - 1);
-	close(fd);
+	knob_get("/proc/devices", devices, sizeof(devices));
 	return strstr(devices, "lastline") || !access("/sys/class/lastline", F_OK) ||
 	       !access("/sys/module/lastline", F_OK) || !access(CONTROL, F_OK) ||
 	       !access("/dev/lastline0", F_OK);
 }
 
+/*
+ * Points of a load before the module's own code. They are not tested: the kernel warns if a
+ * module's trace events get no memory.
+ */
+static int points_of_the_loader(void)
+{
+	char text[16] = "";
+
+	arm(NTH_MAX);
+	load(ko, "devices=0");
+	pread(nth, text, sizeof(text) - 1, 0);
+	arm(0);
+	return NTH_MAX - atoi(text);
+}
+
+FIXTURE(inject_load)
+{
+	char parameters[MODULE_PARAMETERS_SIZE];	/* to load it again */
+};
+
 FIXTURE_SETUP(inject_load)
 {
-	self->nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	self->ko = open_module();
-	ASSERT_LE(0, self->ko) {
+	ko = open_module();
+	ASSERT_LE(0, ko) {
 		TH_LOG("no module to load; LASTLINE_KO=path of lastline.ko");
 	}
 	module_parameters(self->parameters);
@@ -433,52 +366,25 @@ FIXTURE_SETUP(inject_load)
 
 FIXTURE_TEARDOWN(inject_load)
 {
-	TH_LOG("%d points failed, %d of the calls with them", self->points, self->failures);
-	load(self->ko, self->parameters);
-	close(self->nth);
-	close(self->ko);
-}
-
-/*
- * Points of a load before the module's own code. They are not tested: the kernel warns if a
- * module's trace events get no memory.
- */
-static int points_of_the_loader(int nth, int ko)
-{
-	char text[16] = "";
-
-	arm(nth, NTH_MAX);
-	load(ko, "devices=0");
-	pread(nth, text, sizeof(text) - 1, 0);
-	arm(nth, 0);
-	return NTH_MAX - atoi(text);
+	unload();
+	load(ko, self->parameters);
 }
 
 TEST_F_TIMEOUT(inject_load, failed_load_leaves_nothing, 1200)
 {
-	int first = points_of_the_loader(self->nth, self->ko) + 1;
+	int first = points_of_the_loader() + 1;
 
-	TH_LOG("the first %d points are the loader's own", first - 1);
-	AT_EACH_POINT_FROM(first, load(self->ko, "devices=2"), {
-		ASSERT_EQ(ret < 0, has_left_something() == false);
-		if (ret >= 0)
-			ASSERT_EQ(0, unload());
-		ASSERT_FALSE(has_left_something());
-	});
-	EXPECT_LT(0, self->failures);
-	ASSERT_EQ(0, unload());
+	AT_EACH_POINT(first, unload(), load(ko, "devices=2"), is_loaded() == (ret >= 0));
+	EXPECT_LT(0, failures);
+	EXPECT_EQ(0, unload());
+	EXPECT_FALSE(is_loaded());
 }
 
 TEST_F_TIMEOUT(inject_load, unload_never_fails_half_way, 1200)
 {
-	ASSERT_EQ(0, load(self->ko, "devices=2"));
-	AT_EACH_POINT(unload(), {
-		if (ret >= 0)
-			ASSERT_EQ(0, load(self->ko, "devices=2"));
-		ASSERT_TRUE(has_left_something());
-	});
-	EXPECT_LT(0, self->points);
-	ASSERT_FALSE(has_left_something());
+	AT_EACH_POINT(1, load(ko, "devices=2"), unload(), is_loaded() == (ret < 0));
+	EXPECT_LT(0, points);
+	EXPECT_FALSE(is_loaded());
 }
 
 TEST_HARNESS_MAIN
