@@ -523,8 +523,8 @@ prepare_debug()
 {
 	local name=$1 dir make=(make -s -C "$top" modules KCFLAGS=-g) module
 
-	# Counts lines, and reports which places a call reached.
-	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y KCOV_INSTRUMENT=y)
+	# Counts lines.
+	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y)
 	dir=$("$top/tests/vm/kernel" "$name") && "${make[@]}" KDIR="$dir" || return
 	ln -sfn "$dir" "$build/kernel-$name"
 	module=$build/$(cat "$dir/include/config/kernel.release")/lastline.ko
