@@ -59,7 +59,8 @@ guests vm "vm source selftests" "$module_paths" "${contract[@]}" shell python
 guests vm "$user_needs" "$user_paths tests/mqtt tests/selftests" library command bridge
 suite unit "unit source" "module tests/unit" make -s -C tests/unit run_tests
 suite fuzz fuzz "module tests/fuzz tests/unit" tests/fuzz/run
-suite models models "module tests/models" tests/models/run --spin
+suite barriers models "module tests/models" tests/models/run --barriers
+suite models models "tests/models tests/tap.sh" tests/models/run --spin
 suite lint "vm source lint userspace abi" . tests/lint
 suite abi "vm userspace manuals abi" "$user_paths" tests/userspace/abi
 # shellcheck disable=SC2034 # used by tests/check

@@ -295,6 +295,36 @@ says_status()
 }
 test_that "--status prints all counters as JSON, and a table" says_status
 
+refused_until_allowed()
+{
+	add a
+	printf 'topic read #\ntopic write lastline-mqtt/#\n' >"$tmp/acl"
+	start_broker "acl_file $tmp/acl"
+	start_bridge near --publish a=t/a
+	lastline pub a x=1
+	await figure_is near publish refused 1
+	echo "topic readwrite #" >"$tmp/acl"
+	kill -HUP "$broker"
+	await retained_is t/a x=1
+}
+test_that "a line that the broker refused is sent once the broker permits it" refused_until_allowed
+
+new_rate_applies()
+{
+	add a b
+	start_broker
+	# One line in 1000 s.
+	printf 'max-rate 0.001\npublish a=t/a\n' >"$tmp/conf"
+	start_bridge near --config "$tmp/conf"
+	start_bridge far --subscribe t/a=b
+	crosses a b x=1
+	lastline pub a x=2
+	printf 'max-rate 100\npublish a=t/a\n' >"$tmp/conf"
+	kill -HUP "${bridge[near]}"
+	await newest_is b x=2
+}
+test_that "SIGHUP applies a new max-rate" new_rate_applies
+
 old_protocol()
 {
 	add a b

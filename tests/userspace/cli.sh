@@ -486,6 +486,7 @@ not_if_it_fails()
 	lastline pub engine good
 	not_published 'echo bad; exit 7'
 	has_word "$tmp/err" 7 || fail "it prints '$(errors)'"
+	not_published 'echo bad; kill -9 $$'
 	not_published true
 	# A process inherits an ignored SIGCHLD.
 	by=(python3 -c 'import os, signal, sys
@@ -495,6 +496,14 @@ os.execvp(sys.argv[1], sys.argv[1:])')
 	fails_with 1 /no/such/command lastline pub --every 1s engine -- /no/such/command
 }
 engine_test "pub --every does not publish what a failing command prints" not_if_it_fails
+
+runs_are_records()
+{
+	lastline add --record --line-max 64 frame >/dev/null
+	lastline pub --every 20ms frame -- head -c 50 /dev/zero &
+	lastline watch --count 3 --timeout 10s frame >/dev/null || fail "only the first run is a record"
+}
+test_that "pub --every publishes each run as a record of its own" runs_are_records
 
 waits_for_reader()
 {
@@ -553,6 +562,10 @@ adds_from_files()
 	lastline add --from "$tmp/conf" 2>"$tmp/err" || fail "add --from fails the second time"
 	expect 3 "$(grep -cE 'conf:[0-9]*: .*(one|two|three)' "$tmp/err")" "the number of messages"
 	expect kept "$(lastline get one)" "the record"
+	# The number belongs to another channel; the channel after it is created all the same.
+	printf 'taken --number %s\nfive\n' "$(lastline list | awk '$2 == "one" { print $1 }')" >"$tmp/d.conf"
+	fails_with 1 d.conf:1: lastline add --from "$tmp/d.conf"
+	expect "one two three five" "$(names)" "the names"
 }
 test_that "add --from creates the channels of files, and keeps those that exist" adds_from_files
 

@@ -236,6 +236,18 @@ TEST_F(lib, open_returns_enodev_without_such_a_channel)
 	EXPECT_EQ(-ENOTDIR, find_and_open("/dev/null/lastline0"));
 }
 
+TEST_F(lib, find_ignores_link_that_udev_left_behind)
+{
+	char link[64], node[32];
+
+	snprintf(link, sizeof(link), "/dev/lastline/left-behind.%d", getpid());
+	snprintf(node, sizeof(node), "/dev/lastline%d", self->number);
+	mkdir("/dev/lastline", 0755);
+	ASSERT_EQ(0, symlink(node, link));
+	EXPECT_EQ(-ENODEV, lastline_find(link + strlen("/dev/lastline/")));
+	unlink(link);
+}
+
 TEST_F(lib, open_returns_enotty_for_other_files_and_does_not_open_them)
 {
 	char path[64];
@@ -366,8 +378,8 @@ TEST_F(lib, printf_take_and_peek_handle_lines_of_any_length)
 
 	CHANGE_CHANNEL(line_max, LASTLINE_LINE_MAX_MAX);
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
-		EXPECT_EQ(0, lastline_printf(self->writer, "%*s%s", lengths[i], "x",
-					     i % 2 ? "\n" : ""));
+		EXPECT_EQ(0, lastline_printf(self->writer, "%*s\n", lengths[i], "x"));
+		EXPECT_EQ(0, lastline_printf(self->writer, "%*s", lengths[i], "x"));
 		ASSERT_EQ(0, lastline_take(self->reader, &self->line, 0));
 		EXPECT_EQ(lengths[i] + 1, self->line.size);
 		EXPECT_STREQ("x\n", self->line.data + lengths[i] - 1);
@@ -525,6 +537,42 @@ TEST_F(lib, peek_returns_the_newest_line_and_does_not_take_it)
 	EXPECT_EQ(2, lastline_map_generation(map));
 	ASSERT_EQ(0, lastline_map(self->reader, &again));
 	EXPECT_EQ(map, again);
+}
+
+static bool stop;
+
+/* Long lines, each overwritten by short ones while it may be copied. */
+static void *overwrite_long_lines(void *channel)
+{
+	static char text[LASTLINE_LINE_MAX_MAX - 1];
+	int i;
+
+	memset(text, 'a', sizeof(text));
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		lastline_publish(channel, text, sizeof(text));
+		pause_ms(1);
+		for (i = 0; i <= LASTLINE_MAP_SLOTS; i++)
+			lastline_publish(channel, "b", 1);
+	}
+	return NULL;
+}
+
+TEST_F(lib, peek_returns_whole_lines_while_they_are_overwritten)
+{
+	pthread_t thread;
+	int long_lines = 0;
+
+	CHANGE_CHANNEL(line_max, LASTLINE_LINE_MAX_MAX);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, overwrite_long_lines, self->writer));
+	while (long_lines < 100) {
+		if (lastline_peek(self->reader, &self->line))
+			continue;
+		long_lines += self->line.size > 2;
+		ASSERT_EQ(self->line.size - 1,
+			  strspn(self->line.data, *self->line.data == 'a' ? "a" : "b"));
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
 }
 
 /*
