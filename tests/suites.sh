@@ -108,10 +108,10 @@ suite mutants "$user_needs unit fuzz models lint abi" \
 suite bench "vm" "module tests/bench tests/vm" tests/bench/check
 
 # chosen NAME...: prints the suites that the names stand for: a suite, a group of them, a
-# word for several groups, or a program of tests/selftests
+# word for several groups, or [GROUP.]PROGRAM of tests/selftests
 chosen()
 {
-	local word name found status=0
+	local word name found group program status=0
 
 	for word; do
 		case $word in
@@ -125,7 +125,7 @@ chosen()
 				found=1
 			fi
 		done
-		if [ -z "$found" ] && [ -e "$(program_source "$word")" ]; then
+		if [ -z "$found" ] && split_name "$word"; then
 			echo "$word"
 			found=1
 		fi
@@ -137,22 +137,29 @@ chosen()
 	return "$status"
 }
 
-# program_source WORD: the source of a program of tests/selftests
-program_source()
+# split_name NAME: sets group and program of [GROUP.]PROGRAM; fails if there is no such program
+split_name()
 {
-	local source=$top/tests/selftests/$1
+	local source=$top/tests/selftests
 
-	[ -e "$source" ] || source+=.c
-	echo "$source"
+	group=vm program=$1
+	if [ -n "${paths[${1%%.*}.contract]:-}" ]; then
+		group=${1%%.*} program=${1#*.}
+	fi
+	[ -e "$source/$program" ] || [ -e "$source/$program.c" ]
 }
 
-# add_programs NAME...: those that are not suites, but single programs in the VM
+# add_programs NAME...: those that are not suites, but single programs in a VM
 add_programs()
 {
-	local name
+	local name group program contract
 
 	for name; do
-		[ -n "${paths[$name]:-}" ] || guests vm "vm source selftests" "$module_paths" "$name"
+		if [ -z "${paths[$name]:-}" ] && split_name "$name"; then
+			contract=$group.contract
+			contract=${contract#vm.}
+			guests "$group" "${needs[$contract]}" "${paths[$contract]}" "$program"
+		fi
 	done
 }
 
