@@ -130,7 +130,7 @@ chosen()
 			found=1
 		fi
 		[ -n "$found" ] || {
-			echo "there is no suite '$word'; there are: ${order[*]} matrix architectures" >&2
+			echo "there is no suite '$word'; tests/check --list prints them" >&2
 			status=2
 		}
 	done
