@@ -44,7 +44,8 @@ modules: ## build lastline.ko for the running kernel (or KDIR=...)
 .PHONY: vm-modules
 vm-modules: ## build it for the VM's kernel, after installing what a VM needs
 	@tests/setup $(BUILD) vm
-	@$(MAKE) --no-print-directory modules KDIR='$(VM_KDIR)' >$(BUILD)/modules.log 2>&1 || \
+	@$(MAKE) --no-print-directory modules \
+		KDIR=/usr/src/linux-headers-$$(cat $(BUILD)/kernel-release) >$(BUILD)/modules.log 2>&1 || \
 		{ cat $(BUILD)/modules.log; exit 1; }
 
 .PHONY: run
