@@ -8,6 +8,9 @@ set -u
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux python3
+# Channels that were written before would be rows of the table.
+await rmmod lastline 2>/dev/null
+put_channels_back
 
 # top ARGUMENT...: starts it, and waits for its first screen
 top()
