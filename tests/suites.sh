@@ -88,7 +88,7 @@ suite service "$debian_needs" "$user_paths tests/mqtt" \
 suite machines "$debian_needs" "$user_paths tests/mqtt README.md" tests/mqtt/machines
 suite valgrind "$debian_needs valgrind" "$user_paths" valgrind_tests
 suite tutorial "$debian_needs" "$user_paths docs" tests/userspace/tutorial
-suite readme "$debian_needs" "$user_paths README.md" tests/userspace/tutorial README.md "Using it"
+suite readme "$debian_needs" "$user_paths README.md" readme_tests
 suite examples "$user_needs" "$user_paths" example_tests
 suite install "vm userspace" "$user_paths" tests/userspace/install
 suite packages "$debian_needs packages" "$package_paths" tests/packages/debian
@@ -469,6 +469,12 @@ mqtt_tests()
 {
 	in_debian --driver veth --driver sch_netem --driver sch_tbf \
 		--add "$top/tests/mqtt:/tests/mqtt" -- "${in_turn[@]}" "${@/#//tests/mqtt/}"
+}
+
+# The examples of the README that one machine can run.
+readme_tests()
+{
+	tests/userspace/tutorial README.md "Using it"
 }
 
 # An error or a leak fails the test that it is in.
