@@ -14,6 +14,7 @@ set -u
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline valgrind
+export ON_VALGRIND=1
 
 checked=(valgrind --quiet --error-exitcode=99 --leak-check=full --sim-hints=lax-ioctls)
 
