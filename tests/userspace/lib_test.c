@@ -736,6 +736,7 @@ TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		begin_alarms(waits[i].wait == take ? 0 : SA_RESTART);
 		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, LASTLINE_FOREVER));
+		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, LASTLINE_FOREVER - 1));
 		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, PATIENCE_NS));
 	}
 	/* The kernel restarts a take, with the same deadline. */
