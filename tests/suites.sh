@@ -36,7 +36,7 @@ suite()
 	needs[$1]=$2 paths[$1]=$3 command[$1]=${*:4}
 }
 
-# guests GROUP NEEDS PATHS NAME...: prepare_GROUP sets $machine and $programs
+# guests GROUP NEEDS PATHS NAME...: registers suites that share a boot; see prepare()
 guests()
 {
 	local group=$1 name
@@ -247,6 +247,18 @@ run_suite()
 	finished "$name" "$status" $((SECONDS - start))
 }
 
+# prepare GROUP NAME...: sets $machine, $programs and $carried
+prepare()
+{
+	case $1 in
+	vm)			prepare_vm "${@:2}" ;;
+	kasan|kcsan|preempt)	prepare_debug "$1" ;;
+	i386)			prepare_i386 ;;
+	arm64|armhf|s390x)	prepare_architecture "$1" ;;
+	*)			prepare_distribution "$1" ;;
+	esac
+}
+
 # run_group GROUP NAME...: one boot for all. The suite "vm" of the group stands for the
 # kernel, which must not complain, leak or keep the module.
 run_group()
@@ -255,7 +267,7 @@ run_group()
 	shift
 
 	[ "$group" != vm ] || prefix=
-	if ! "prepare_$group" "$@" >"$logs/$group.prepare" 2>&1; then
+	if ! prepare "$group" "$@" >"$logs/$group.prepare" 2>&1; then
 		for name; do
 			cp "$logs/$group.prepare" "$logs/$name"
 			finished "$name" 1 $((SECONDS - start))
@@ -555,9 +567,6 @@ prepare_debug()
 	preempt)	machine+=(--append threadirqs) ;;
 	esac
 }
-prepare_kasan() { prepare_debug kasan; }
-prepare_kcsan() { prepare_debug kcsan; }
-prepare_preempt() { prepare_debug preempt; }
 coverage_of() { tests/coverage/run "$coverage"; }
 known_bugs_of() { tests/vm/known_bugs/run "$1" "${machine[@]}"; }
 
@@ -568,10 +577,6 @@ prepare_distribution()
 	machine=(--kernel "$distribution/vmlinuz" --module "$build/$1.ko" --timeout 3600)
 	carried=(--smp 4 "${tools[@]/#/--with=}")
 }
-prepare_bullseye() { prepare_distribution bullseye; }
-prepare_bookworm() { prepare_distribution bookworm; }
-prepare_trixie() { prepare_distribution trixie; }
-prepare_sid() { prepare_distribution sid; }
 
 # in_root ROOT COMMAND...: with /proc, which objtool needs since 7.0, where we may mount
 in_root()
@@ -654,9 +659,6 @@ prepare_architecture()
 	programs=$build/vm/selftests-$1
 	carried=(--smp 4 --with bash --with timeout --add "$build/$1/userspace-tests:/tests/library")
 }
-prepare_arm64() { prepare_architecture arm64; }
-prepare_armhf() { prepare_architecture armhf; }
-prepare_s390x() { prepare_architecture s390x; }
 
 # ends STATUS TEXT COMMAND...: with this command the rig ends so, and prints this
 ends()
