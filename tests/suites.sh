@@ -510,8 +510,8 @@ example_tests()
 external_stress()
 {
 	local seconds=$1 lastline=/tests/lastline tools
-	tools=(bash cat env fio head mktemp paste pkill python3 sed seq setpriv sleep stat strace
-		stress-ng timeout tr trinity xargs)
+	tools=(bash cat env fio head mktemp pkill python3 sed seq setpriv sleep stat strace
+		stress-ng timeout tr trinity)
 	shift
 	in_vm --smp 4 "$@" --add "$top/userspace/examples:$lastline/examples" \
 		"${tools[@]/#/--with=}" -- "$lastline/external_stress.sh" "$seconds"
