@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A channel's life. The table of channels holds one reference to each, from
- * channel_add() to channel_remove(); the cdev holds another one, from then until it
- * is deleted and the last file is closed. The last reference frees the channel with
- * its slots.
+ * The lifetime of a channel: add, open, wake, close, remove.
  *
- * A channel that is removed while somebody has it open is the same for him but for
- * channel_is_removed(). A new one may have its number by then.
+ * Ownership. The table of channels holds a reference to each channel from
+ * lastline_channel_add() to lastline_channel_remove(). The cdev holds another one until it
+ * is deleted and its last file is closed. The last reference frees the channel and its
+ * slots.
+ *
+ * Files that are open when their channel is removed keep it, marked as removed. A new
+ * channel may have the same number by then.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -22,26 +24,26 @@
 
 static struct class *device_class;
 static dev_t first_devt;
-static DEFINE_XARRAY_ALLOC(channels);	/* by number */
-static DEFINE_MUTEX(channels_lock);	/* for all changes to it; outside channel->lock */
-static atomic_t channels_alive = ATOMIC_INIT(0);	/* made and not yet freed */
+static DEFINE_XARRAY_ALLOC(channels);	/* by number; changed under channels_lock */
+static DEFINE_MUTEX(channels_lock);	/* taken before channel->lock */
+static atomic_t channel_count = ATOMIC_INIT(0);	/* allocated and not yet freed */
 
 static void channel_release(struct device *dev)
 {
-	struct channel *channel = dev_to_channel(dev);
+	struct lastline_channel *channel = dev_to_channel(dev);
 
-	vfree(channel->latest.map);
+	vfree(channel->ring.map);
 	kfree(channel->name);
 	kfree(channel);
-	if (atomic_dec_and_test(&channels_alive))
-		wake_up_var(&channels_alive);
+	if (atomic_dec_and_test(&channel_count))
+		wake_up_var(&channel_count);
 }
 
-/* The kind is there so that no permission at all is not taken for "as usual", 0600. */
+/* S_IFCHR keeps *umode from being 0, which devtmpfs replaces by its default, 0600. */
 static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *umode,
 			     kuid_t *uid, kgid_t *gid)
 {
-	const struct channel *channel = dev_to_channel(dev);
+	const struct lastline_channel *channel = dev_to_channel(dev);
 
 	if (umode)
 		*umode = S_IFCHR | channel->umode;
@@ -52,16 +54,13 @@ static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *u
 	return NULL;
 }
 
-/*
- * For rules: one that makes /dev/lastline/NAME of it, and one for those alone that nobody
- * asked for in particular.
- */
+/* For udev rules: the name of the link /dev/lastline/NAME, and who chose the permissions. */
 static int channel_uevent(compat_uevent_const struct device *dev, struct kobj_uevent_env *env)
 {
-	const struct channel *channel = dev_to_channel(dev);
+	const struct lastline_channel *channel = dev_to_channel(dev);
 	int ret = 0;
 
-	if (channel->added)
+	if (channel->dynamic)
 		ret = add_uevent_var(env, "LASTLINE_ADDED=1");
 	if (!ret && channel->name)
 		ret = add_uevent_var(env, "LASTLINE_NAME=%s", channel->name);
@@ -76,53 +75,52 @@ static const struct device_type channel_type = {
 };
 
 /**
- * channels_init - where channels are to be made
- * @class: their class
- * @first: device number of channel 0, a minor of 0; LASTLINE_CHANNELS_MAX are ours
+ * lastline_channels_init - set the class and the device numbers of all channels
+ * @class: the class
+ * @first: device number of channel 0, with minor 0; LASTLINE_CHANNELS_MAX are reserved
  */
-void channels_init(struct class *class, dev_t first)
+void lastline_channels_init(struct class *class, dev_t first)
 {
 	device_class = class;
 	first_devt = first;
 }
 
-/* One that nobody sees yet. */
-static struct channel *create(const struct channel_traits *traits)
+static struct lastline_channel *channel_alloc(const struct lastline_channel_params *params)
 {
-	struct channel *channel;
+	struct lastline_channel *channel;
 
 	channel = kzalloc(sizeof(*channel), GFP_KERNEL);
 	if (!channel)
 		return NULL;
 
-	atomic_inc(&channels_alive);
+	atomic_inc(&channel_count);
 	device_initialize(&channel->dev);
 	channel->dev.class = device_class;
 	channel->dev.type = &channel_type;
-	/* There is nothing to suspend; it spares the attributes. */
+	/* There is nothing to suspend, so no power attributes in sysfs. */
 	device_set_pm_not_required(&channel->dev);
-	cdev_init(&channel->cdev, traits->fops);
+	cdev_init(&channel->cdev, params->fops);
 	channel->cdev.owner = THIS_MODULE;
-	latest_init(&channel->latest, traits->line_max);
+	lastline_ring_init(&channel->ring, params->line_max);
 	init_waitqueue_head(&channel->wait);
 	mutex_init(&channel->lock);
-	channel->mode = traits->mode;
-	channel->added = traits->added;
-	channel->umode = traits->umode;
-	channel->uid = traits->uid;
-	channel->gid = traits->gid;
-	if (!traits->name)
+	channel->mode = params->mode;
+	channel->dynamic = params->dynamic;
+	channel->umode = params->umode;
+	channel->uid = params->uid;
+	channel->gid = params->gid;
+	if (!params->name)
 		return channel;
-	channel->name = kstrdup(traits->name, GFP_KERNEL);
+	channel->name = kstrdup(params->name, GFP_KERNEL);
 	if (channel->name)
 		return channel;
 	put_device(&channel->dev);
 	return NULL;
 }
 
-static struct channel *find(const char *name)
+static struct lastline_channel *channel_find(const char *name)
 {
-	struct channel *channel;
+	struct lastline_channel *channel;
 	unsigned long number;
 
 	lockdep_assert_held(&channels_lock);
@@ -133,13 +131,13 @@ static struct channel *find(const char *name)
 	return NULL;
 }
 
-/* Puts it into the table. Returns its number. */
-static int enter(struct channel *channel, int number)
+/* Enters the channel in the table. Returns its number. */
+static int channel_assign_number(struct lastline_channel *channel, int number)
 {
 	u32 free;
 	int ret;
 
-	if (channel->name && find(channel->name))
+	if (channel->name && channel_find(channel->name))
 		return -EEXIST;
 	if (number >= 0) {
 		ret = xa_insert(&channels, number, channel, GFP_KERNEL);
@@ -154,8 +152,8 @@ static int enter(struct channel *channel, int number)
 	return free;
 }
 
-/* Gives it its number, its directory in sysfs and its node. */
-static int show(struct channel *channel, int number)
+/* Creates the directory in sysfs and the node. */
+static int channel_register(struct lastline_channel *channel, int number)
 {
 	int ret;
 
@@ -167,25 +165,25 @@ static int show(struct channel *channel, int number)
 }
 
 /**
- * channel_add - make a channel
- * @traits: what it is to be like
+ * lastline_channel_add - add a channel
+ * @params: its properties
  *
- * Return: its number, -EEXIST if that or the name are taken, -ENOSPC if all numbers
- * are, or another error.
+ * Return: its number, -EEXIST if the number or the name is in use, -ENOSPC if all numbers
+ * are in use, or another error.
  */
-int channel_add(const struct channel_traits *traits)
+int lastline_channel_add(const struct lastline_channel_params *params)
 {
-	struct channel *channel;
+	struct lastline_channel *channel;
 	int number, ret;
 
-	channel = create(traits);
+	channel = channel_alloc(params);
 	if (!channel)
 		return -ENOMEM;
 
 	mutex_lock(&channels_lock);
-	number = enter(channel, traits->number);
+	number = channel_assign_number(channel, params->number);
 	if (number >= 0) {
-		ret = show(channel, number);
+		ret = channel_register(channel, number);
 		if (ret) {
 			xa_erase(&channels, number);
 			number = ret;
@@ -197,106 +195,104 @@ int channel_add(const struct channel_traits *traits)
 	return number;
 }
 
-/* From here on nothing but an error comes from it, and nobody sleeps for more. */
-static void retire(struct channel *channel)
+/* From now on all operations fail, and nothing waits for the channel any longer. */
+static void channel_mark_removed(struct lastline_channel *channel)
 {
 	mutex_lock(&channel->lock);
 	WRITE_ONCE(channel->removed, true);
-	if (channel->latest.map)
-		WRITE_ONCE(channel->latest.map->flags, LASTLINE_MAP_REMOVED);
-	/* There will be no more news of it. */
+	if (channel->ring.map)
+		WRITE_ONCE(channel->ring.map->flags, LASTLINE_MAP_REMOVED);
+	/* The last notification: the attribute is about to be removed. */
 	sysfs_notify(&channel->dev.kobj, NULL, "readers");
 	mutex_unlock(&channel->lock);
 
-	/* (E) between @removed and who waits; pairs with (F). */
+	/* (E) between setting @removed and waking; pairs with (F). */
 	smp_mb();
 	__wake_up(&channel->wait, TASK_INTERRUPTIBLE, 0, poll_to_key(EPOLLHUP | EPOLLERR));
 	kill_fasync(&channel->fasync, SIGIO, POLL_HUP);
 }
 
-static void remove(struct channel *channel)
+static void channel_unregister(struct lastline_channel *channel)
 {
 	lockdep_assert_held(&channels_lock);
-	retire(channel);
+	channel_mark_removed(channel);
 	cdev_device_del(&channel->cdev, &channel->dev);
 	put_device(&channel->dev);
 }
 
 /**
- * channel_remove - take a channel out of the world
+ * lastline_channel_remove - remove a channel
  * @number: its number, which is free afterwards
  *
  * Return: 0, or -ENODEV if there is no such channel.
  */
-int channel_remove(unsigned long number)
+int lastline_channel_remove(unsigned long number)
 {
-	struct channel *channel;
+	struct lastline_channel *channel;
 
 	mutex_lock(&channels_lock);
 	channel = xa_erase(&channels, number);
 	if (channel)
-		remove(channel);
+		channel_unregister(channel);
 	mutex_unlock(&channels_lock);
 	return channel ? 0 : -ENODEV;
 }
 
 /**
- * channel_find - look a channel up by name
+ * lastline_channel_find - find a channel by name
  * @name: its name
  *
  * Return: its number, or -ENODEV if no channel has that name.
  */
-int channel_find(const char *name)
+int lastline_channel_find(const char *name)
 {
-	const struct channel *channel;
+	const struct lastline_channel *channel;
 	int ret = -ENODEV;
 
 	mutex_lock(&channels_lock);
-	channel = find(name);
+	channel = channel_find(name);
 	if (channel)
-		ret = channel_minor(channel);
+		ret = lastline_channel_number(channel);
 	mutex_unlock(&channels_lock);
 	return ret;
 }
 
 /**
- * channel_remove_all - remove every channel and wait until the last is freed
+ * lastline_channels_remove_all - remove every channel and wait until the last is freed
  *
- * For a load that fails and for unloading. A reference may outlive the removal:
- * that of a file which was opened while the load was about to fail, or, on a debug
- * kernel that delays each release on purpose, for a moment. Its release runs this
- * module's code, but for its last instructions behind the count.
+ * For module unload, and for a module load that fails. A reference can outlive the
+ * removal: a file may have been opened before the load failed, and debug kernels delay
+ * releases on purpose. channel_release() is code of this module, so wait for it.
  */
-void channel_remove_all(void)
+void lastline_channels_remove_all(void)
 {
-	struct channel *channel;
+	struct lastline_channel *channel;
 	unsigned long number;
 
 	mutex_lock(&channels_lock);
 	xa_for_each(&channels, number, channel) {
 		xa_erase(&channels, number);
-		remove(channel);
+		channel_unregister(channel);
 	}
 	mutex_unlock(&channels_lock);
-	wait_var_event(&channels_alive, !atomic_read(&channels_alive));
+	wait_var_event(&channel_count, !atomic_read(&channel_count));
 }
 
-/* The slots are allocated when a channel is opened for the first time. */
-static int attach_slots(struct channel *channel)
+static int attach_slots(struct lastline_channel *channel)
 {
 	void *map;
 
 	lockdep_assert_held(&channel->lock);
-	if (channel->latest.map)
+	if (channel->ring.map)
 		return 0;
-	map = vmalloc_user(latest_map_size(&channel->latest));
+	map = vmalloc_user(lastline_ring_map_size(&channel->ring));
 	if (!map)
 		return -ENOMEM;
-	latest_attach(&channel->latest, map);
+	lastline_ring_attach(&channel->ring, map);
 	return 0;
 }
 
-static void count_files(struct channel *channel, fmode_t mode, int change)
+static void count_files(struct lastline_channel *channel, fmode_t mode, int change)
 {
 	lockdep_assert_held(&channel->lock);
 	if (mode & FMODE_WRITE)
@@ -305,19 +301,19 @@ static void count_files(struct channel *channel, fmode_t mode, int change)
 		WRITE_ONCE(channel->readers, channel->readers + change);
 }
 
-/* Wakes who polls the attribute in sysfs, if it is still there. */
-static void notify_readers(struct channel *channel, fmode_t mode)
+/* Wakes pollers of the attribute in sysfs, which a removed channel no longer has. */
+static void notify_readers(struct lastline_channel *channel, fmode_t mode)
 {
 	lockdep_assert_held(&channel->lock);
 	if (mode & FMODE_READ && !channel->removed)
 		sysfs_notify(&channel->dev.kobj, NULL, "readers");
 }
 
-static int add_file(struct channel *channel, fmode_t mode)
+static int add_file(struct lastline_channel *channel, fmode_t mode)
 {
 	int ret;
 
-	/* Whoever opens it may have found the node just before it went. */
+	/* The node may have been opened just before it was deleted. */
 	if (channel->removed)
 		return -ENODEV;
 	ret = attach_slots(channel);
@@ -329,28 +325,29 @@ static int add_file(struct channel *channel, fmode_t mode)
 }
 
 /**
- * channel_time_ns - when the latest line was published
+ * lastline_channel_time_ns - get the time of the latest publication
  * @channel: the channel, open or not
  *
- * Return: nanoseconds of CLOCK_MONOTONIC, 0 if there is no line.
+ * Return: CLOCK_MONOTONIC in nanoseconds, 0 if there is no line.
  */
-u64 channel_time_ns(struct channel *channel)
+u64 lastline_channel_time_ns(struct lastline_channel *channel)
 {
-	/* Pairs with the release in latest_attach(). */
-	if (!smp_load_acquire(&channel->latest.map))
+	/* Pairs with the release in lastline_ring_attach(). */
+	if (!smp_load_acquire(&channel->ring.map))
 		return 0;
-	return latest_look(&channel->latest).time_ns;
+	return lastline_ring_stat(&channel->ring).time_ns;
 }
 
 /**
- * channel_open - a file of this channel is opened
+ * lastline_channel_open - count a new open file
  * @channel: the channel
- * @mode:    what the file can do
+ * @mode:    FMODE_READ and FMODE_WRITE of the file
  *
- * Return: 0, -ENODEV if it was removed, or -ENOMEM if there is no memory for the
- * slots.
+ * Allocates the slots when a channel is first opened.
+ *
+ * Return: 0, -ENODEV if the channel has been removed, or -ENOMEM.
  */
-int channel_open(struct channel *channel, fmode_t mode)
+int lastline_channel_open(struct lastline_channel *channel, fmode_t mode)
 {
 	int ret;
 
@@ -361,11 +358,11 @@ int channel_open(struct channel *channel, fmode_t mode)
 }
 
 /**
- * channel_close - the last descriptor of such a file is gone
+ * lastline_channel_close - stop counting an open file
  * @channel: the channel
- * @mode:    what the file could do
+ * @mode:    as in lastline_channel_open()
  */
-void channel_close(struct channel *channel, fmode_t mode)
+void lastline_channel_close(struct lastline_channel *channel, fmode_t mode)
 {
 	mutex_lock(&channel->lock);
 	count_files(channel, mode, -1);
@@ -374,21 +371,24 @@ void channel_close(struct channel *channel, fmode_t mode)
 }
 
 /**
- * channel_wake_waiting - the part of channel_wake_readers() when somebody waits
+ * lastline_channel_wake_queue - wake the wait queue
  * @channel: the channel
  *
- * All of them, exclusive or not: each open file has news of its own.
+ * The slow part of lastline_channel_wake_readers(). It wakes exclusive waiters, too: the
+ * line is new to each of them.
  */
-void channel_wake_waiting(struct channel *channel)
+void lastline_channel_wake_queue(struct lastline_channel *channel)
 {
 	__wake_up(&channel->wait, TASK_INTERRUPTIBLE, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 /**
- * channel_signal_waiting - the part of channel_wake() when somebody wants SIGIO
+ * lastline_channel_send_sigio - send SIGIO to the files that requested it
  * @channel: the channel
+ *
+ * The slow part of lastline_channel_wake().
  */
-void channel_signal_waiting(struct channel *channel)
+void lastline_channel_send_sigio(struct lastline_channel *channel)
 {
 	kill_fasync(&channel->fasync, SIGIO, POLL_IN);
 }

@@ -10,158 +10,154 @@
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 
-#include "latest.h"
+#include "ring.h"
 
 /**
- * struct channel - one minor: one latest line, one generation, one wait queue
- * @dev:      the device in sysfs; its reference count is the channel's life
- * @cdev:     the character device; holds a reference to @dev, and each open
- *            file holds one to it
- * @name:     or NULL; constant
- * @added:    at run time, not when the module was loaded; constant
- * @uid:      owner of the node; constant, as the next three
- * @gid:      its group
- * @umode:    its permissions
- * @mode:     LASTLINE_MODE_*
- * @removed:  is its number free again? Looked at without @lock
- * @lock:     see below
- * @readers:  open files that can read; read without @lock
- * @writers:  open files that can write; read without @lock
- * @latest:   the line; has its own lock
- * @wait:     readers that sleep, and those who poll
- * @fasync:   files that want SIGIO; protected by the fasync code's own lock
- * @sleepers: threads asleep in a read
+ * struct lastline_channel - one minor: one latest line, one generation, one wait queue
+ * @dev:      device in sysfs; its reference count is the lifetime of the channel
+ * @cdev:     character device; holds a reference to @dev, and each open file holds a
+ *            reference to @cdev
+ * @name:     name or NULL; constant
+ * @dynamic:  added through the control device, not when the module was loaded; constant
+ * @uid:      owner of the node; constant
+ * @gid:      group of the node; constant
+ * @umode:    permissions of the node; constant
+ * @mode:     LASTLINE_MODE_*; constant
+ * @removed:  the channel has been removed, and its number is free again; written under
+ *            @lock, read without it
+ * @lock:     protects @removed, @readers, @writers, their notification in sysfs, and
+ *            lastline_ring_attach()
+ * @readers:  open files that can read; written under @lock, read without it
+ * @writers:  open files that can write; written under @lock, read without it
+ * @ring:     the slots; has its own lock
+ * @wait:     wait queue of readers and pollers
+ * @fasync:   files that requested SIGIO; protected by the fasync code's own lock
+ * @sleepers: threads that sleep in a read
  */
-struct channel {
+struct lastline_channel {
 	struct device dev;
 	struct cdev cdev;
 	const char *name;
-	bool added;
+	bool dynamic;
 	kuid_t uid;
 	kgid_t gid;
 	umode_t umode;
 	u8 mode;
 
 	bool removed;
-
-	/*
-	 * Protects @removed, the two counts, what is told of them in sysfs, and the
-	 * attaching of slots to @latest.
-	 */
 	struct mutex lock;
 	unsigned int readers;
 	unsigned int writers;
 
-	/* What writers and sleepers change, on one cache line; who only reads needs none of it. */
-	struct latest latest ____cacheline_aligned_in_smp;
+	/* Modified by writers and sleepers. Readers do not touch this cache line. */
+	struct lastline_ring ring ____cacheline_aligned_in_smp;
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
 	atomic_t sleepers;
 };
 
-static inline struct channel *dev_to_channel(const struct device *dev)
+static inline struct lastline_channel *dev_to_channel(const struct device *dev)
 {
-	return container_of(dev, struct channel, dev);
+	return container_of(dev, struct lastline_channel, dev);
 }
 
-static inline unsigned int channel_minor(const struct channel *channel)
+static inline unsigned int lastline_channel_number(const struct lastline_channel *channel)
 {
 	return MINOR(channel->dev.devt);
 }
 
 /**
- * channel_is_removed - is it gone for all but those who have it open?
+ * lastline_channel_is_removed - check whether a channel has been removed
  * @channel: the channel
  *
- * Return: true if it was removed.
+ * Return: true if it has been removed and only its open files still use it.
  */
-static inline bool channel_is_removed(const struct channel *channel)
+static inline bool lastline_channel_is_removed(const struct lastline_channel *channel)
 {
 	return READ_ONCE(channel->removed);
 }
 
 /**
- * channel_generation - the generation of the latest line
+ * lastline_channel_generation - get the generation of the latest line
  * @channel: the channel, open or not
  *
- * Return: the generation, 0 if nothing was published.
+ * Return: the generation, 0 if nothing has been published.
  */
-static inline u64 channel_generation(const struct channel *channel)
+static inline u64 lastline_channel_generation(const struct lastline_channel *channel)
 {
-	/* Pairs with the release in latest_attach(). */
-	const struct lastline_map *map = smp_load_acquire(&channel->latest.map);
+	/* Pairs with the release in lastline_ring_attach(). */
+	const struct lastline_map *map = smp_load_acquire(&channel->ring.map);
 
-	return map ? latest_generation(map) : 0;
+	return map ? lastline_ring_generation(map) : 0;
 }
 
 /**
- * struct channel_traits - what a new channel is like
- * @number:   N of /dev/lastlineN, or -1 for the lowest that is free
- * @fops:     its file operations
+ * struct lastline_channel_params - properties of a new channel
+ * @number:   N of /dev/lastlineN, or -1 for the lowest free number
+ * @fops:     file operations
  * @mode:     LASTLINE_MODE_*
  * @line_max: longest line in bytes
- * @name:     or NULL
- * @added:    at run time, not when the module is loaded
+ * @name:     name or NULL; copied
+ * @dynamic:  added through the control device
  * @umode:    permissions of the node
- * @uid:      its owner
- * @gid:      its group
+ * @uid:      owner of the node
+ * @gid:      group of the node
  */
-struct channel_traits {
+struct lastline_channel_params {
 	int number;
 	const struct file_operations *fops;
 	u8 mode;
 	u32 line_max;
 	const char *name;
-	bool added;
+	bool dynamic;
 	umode_t umode;
 	kuid_t uid;
 	kgid_t gid;
 };
 
-void channels_init(struct class *class, dev_t first);
-int channel_add(const struct channel_traits *traits);
-int channel_remove(unsigned long number);
-int channel_find(const char *name);
-void channel_remove_all(void);
+void lastline_channels_init(struct class *class, dev_t first);
+void lastline_channels_remove_all(void);
+int lastline_channel_add(const struct lastline_channel_params *params);
+int lastline_channel_remove(unsigned long number);
+int lastline_channel_find(const char *name);
 
-u64 channel_time_ns(struct channel *channel);
-int channel_open(struct channel *channel, fmode_t mode);
-void channel_close(struct channel *channel, fmode_t mode);
-void channel_wake_waiting(struct channel *channel);
-void channel_signal_waiting(struct channel *channel);
+u64 lastline_channel_time_ns(struct lastline_channel *channel);
+int lastline_channel_open(struct lastline_channel *channel, fmode_t mode);
+void lastline_channel_close(struct lastline_channel *channel, fmode_t mode);
+void lastline_channel_wake_queue(struct lastline_channel *channel);
+void lastline_channel_send_sigio(struct lastline_channel *channel);
 
 /**
- * channel_wake_readers - wake those who sleep or poll
+ * lastline_channel_wake_readers - wake the readers and pollers
  * @channel: the channel
  *
- * After something that makes a read possible, without any lock.
+ * Called without locks, after a change that lets a read return data.
  */
-static inline void channel_wake_readers(struct channel *channel)
+static inline void lastline_channel_wake_readers(struct lastline_channel *channel)
 {
 	/*
-	 * (E) The full barrier stands between the news and our look at who waits. It
-	 * pairs with (F), the full barrier between a reader's joining the queue and
-	 * its look at the news. One of the two always sees the other, so no wake-up
-	 * is lost.
+	 * (E) Full barrier between the change and the check for waiters. Pairs with (F),
+	 * the full barrier between joining the queue and checking for the change. At
+	 * least one side sees the other, so no wake-up is lost.
 	 */
 	smp_mb();
-	/* Unlocked: (E) is right above. */
+	/* No lock needed: (E) is directly above. */
 	if (unlikely(waitqueue_active(&channel->wait)))
-		channel_wake_waiting(channel);
+		lastline_channel_wake_queue(channel);
 }
 
 /**
- * channel_wake - tell everybody who waits that a line was published
+ * lastline_channel_wake - wake everything that waits for a line
  * @channel: the channel
  *
- * After latest_publish(), without any lock.
+ * Called without locks, after lastline_ring_commit(). Sends SIGIO as well.
  */
-static inline void channel_wake(struct channel *channel)
+static inline void lastline_channel_wake(struct lastline_channel *channel)
 {
-	channel_wake_readers(channel);
-	/* (E) is good for this, too. */
+	lastline_channel_wake_readers(channel);
+	/* (E) orders this check, too. */
 	if (unlikely(READ_ONCE(channel->fasync)))
-		channel_signal_waiting(channel);
+		lastline_channel_send_sigio(channel);
 }
 
 #endif /* LASTLINE_CHANNEL_H */

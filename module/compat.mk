@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What the kernel's headers have, as macros for compat.h: distributions bring it to kernels
-# whose version does not tell, RHEL above all.
+# Looks for features in the kernel's headers and defines macros for compat.h. Distributions,
+# RHEL above all, backport these features, so the kernel version does not show them.
 
 # $(call compat-has,NAME,HEADER,PATTERN)
 compat-has = $(shell grep -qs '$(3)' $(srctree)/include/linux/$(2) && echo -DCOMPAT_HAS_$(1))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/lastline-control: channels that are added and removed at run time.
+ * /dev/lastline-control: adding and removing channels at run time.
  */
 #include <linux/capability.h>
 #include <linux/ctype.h>
@@ -17,10 +17,10 @@
 #include "control.h"
 #include "file.h"
 
-static u32 default_line_max;	/* what the module was loaded with */
+static u32 default_line_max;	/* the module parameter */
 
-/* Could it be the name of a file that every shell can type? */
-static bool is_good_name(const char *name)
+/* The name must be a file name that needs no quoting in a shell. */
+static bool is_valid_name(const char *name)
 {
 	const char *c;
 
@@ -31,8 +31,8 @@ static bool is_good_name(const char *name)
 	return c > name && strcmp(name, ".") && strcmp(name, "..");
 }
 
-/* Sets up @traits as @add says; the name stays where it is. */
-static int understand(const struct lastline_add *add, struct channel_traits *traits)
+/* Checks @add and converts it. @params->name points into @add. */
+static int parse_add(const struct lastline_add *add, struct lastline_channel_params *params)
 {
 	u32 line_max = add->line_max ? add->line_max : default_line_max;
 
@@ -48,37 +48,37 @@ static int understand(const struct lastline_add *add, struct channel_traits *tra
 		return -EINVAL;
 	if (strnlen(add->name, sizeof(add->name)) == sizeof(add->name))
 		return -EINVAL;
-	if (add->name[0] && !is_good_name(add->name))
+	if (add->name[0] && !is_valid_name(add->name))
 		return -EINVAL;
 
-	*traits = (struct channel_traits) {
+	*params = (struct lastline_channel_params) {
 		.number = add->number,
 		.fops = &lastline_fops[add->mode],
 		.mode = add->mode,
 		.line_max = line_max,
 		.name = add->name[0] ? add->name : NULL,
-		.added = true,
+		.dynamic = true,
 		.umode = add->permissions,
 		.uid = make_kuid(current_user_ns(), add->uid),
 		.gid = make_kgid(current_user_ns(), add->gid),
 	};
-	if (!uid_valid(traits->uid) || !gid_valid(traits->gid))
+	if (!uid_valid(params->uid) || !gid_valid(params->gid))
 		return -EINVAL;
 	return 0;
 }
 
 static int add_channel(const void __user *from)
 {
-	struct channel_traits traits;
+	struct lastline_channel_params params;
 	struct lastline_add add;
 	int ret;
 
 	if (copy_from_user(&add, from, sizeof(add)))
 		return -EFAULT;
-	ret = understand(&add, &traits);
+	ret = parse_add(&add, &params);
 	if (ret)
 		return ret;
-	return channel_add(&traits);
+	return lastline_channel_add(&params);
 }
 
 static int remove_channel(unsigned long number)
@@ -87,7 +87,7 @@ static int remove_channel(unsigned long number)
 
 	if (number >= LASTLINE_CHANNELS_MAX)
 		return -ENODEV;
-	ret = channel_remove(number);
+	ret = lastline_channel_remove(number);
 	return ret ? ret : number;
 }
 
@@ -99,12 +99,12 @@ static int find_channel(const void __user *from)
 		return -EFAULT;
 	if (strnlen(name, sizeof(name)) == sizeof(name))
 		return -EINVAL;
-	return channel_find(name);
+	return lastline_channel_find(name);
 }
 
 static long control_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	/* Not the permissions of the node alone: somebody may have loosened them. */
+	/* Whatever the permissions of the node are. */
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
@@ -120,7 +120,7 @@ static long control_ioctl(struct file *filp, unsigned int cmd, unsigned long arg
 	}
 }
 
-/* The argument is a pointer but for REMOVE, where 32 bits are as good. */
+/* compat_ptr_ioctl() also fits REMOVE, whose argument is a number below 2^31. */
 static const struct file_operations control_fops = {
 	.owner = THIS_MODULE,
 	.open = nonseekable_open,
@@ -136,21 +136,21 @@ static struct miscdevice control = {
 };
 
 /**
- * control_register - make the node
- * @line_max: longest line of channels for which nothing else is asked
+ * lastline_control_register - create the control device
+ * @line_max: default line limit of new channels
  *
  * Return: 0 or a negative error.
  */
-int control_register(u32 line_max)
+int lastline_control_register(u32 line_max)
 {
 	default_line_max = line_max;
 	return misc_register(&control);
 }
 
 /**
- * control_unregister - take it away
+ * lastline_control_unregister - delete the control device
  */
-void control_unregister(void)
+void lastline_control_unregister(void)
 {
 	misc_deregister(&control);
 }

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-int control_register(u32 line_max);
-void control_unregister(void);
+int lastline_control_register(u32 line_max);
+void lastline_control_unregister(void);
 
 #endif /* LASTLINE_CONTROL_H */

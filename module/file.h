@@ -1,10 +1,127 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An open file of a channel, shared by fops.c, read.c, write.c and ioctl.c.
+ *
+ * Ownership. An open file holds a reference to its channel's cdev, which keeps the channel
+ * and its slots alive. It owns its two buffers. lastline_release() frees it.
+ *
+ * Locking. lastline_file.lock protects the reading position and the partial line. The
+ * ring's lock nests inside it. Both are held only while copying in memory, with page faults
+ * disabled. Whatever needs a page fault uses the slow path, which copies through a private
+ * buffer and accesses user memory without a lock. So no process waits for another one's
+ * page, and threads that share an open file do not wait for one that sleeps.
+ */
 #ifndef LASTLINE_FILE_H
 #define LASTLINE_FILE_H
 
 #include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 
-/* What can be done with an open /dev/lastlineN, by LASTLINE_MODE_*. */
+#include <uapi/linux/lastline.h>
+
+#include "channel.h"
+#include "compat.h"
+#include "splitter.h"
+
+/**
+ * struct lastline_rest - what a short read left of a line
+ * @buf:  copy of the line
+ * @next: first byte not read yet
+ * @left: number of bytes not read yet
+ */
+struct lastline_rest {
+	char *buf;
+	const char *next;
+	u32 left;
+};
+
+/**
+ * struct lastline_file - one open file
+ * @channel:  the channel
+ * @map:      its slots; readers need nothing else of the channel
+ * @memcg:    memory cgroup of the opener; the buffers are charged to it
+ * @lock:     protects the fields below; see the top of this file
+ * @read_seq: incremented by each change of what the next read returns
+ * @seen_gen: newest generation that this file read, skipped, or found when it was
+ *            opened; only later ones can be missed. Also read without @lock
+ * @rewound:  the line of @seen_gen is unseen all the same: the file has just been opened
+ *            or rewound. Also read without @lock
+ * @taken:    description of the last line read; its realtime is filled in on request
+ * @rest:     rest of the last line read; @left is also read without @lock
+ * @splitter: the partial line; its fields are also read without @lock
+ * @partial_owner: process that wrote the end of the partial line
+ */
+struct lastline_file {
+	struct lastline_channel *channel;
+	const struct lastline_map *map;
+	struct mem_cgroup *memcg;
+
+	spinlock_t lock;
+	u64 read_seq;
+	u64 seen_gen;
+	bool rewound;
+	struct lastline_taken taken;
+	struct lastline_rest rest;
+	struct lastline_splitter splitter;
+	struct pid *partial_owner;
+};
+
+static __always_inline bool file_is_removed(const struct lastline_file *file)
+{
+	return unlikely(lastline_channel_is_removed(file->channel));
+}
+
+static inline u32 file_rest_left(const struct lastline_file *file)
+{
+	return READ_ONCE(file->rest.left);
+}
+
+/* Is the latest line, which has this generation, unseen? */
+static inline bool file_has_unseen(const struct lastline_file *file, u64 generation)
+{
+	return generation != READ_ONCE(file->seen_gen) ||
+	       (READ_ONCE(file->rewound) && generation);
+}
+
+/* Everything up to @generation is seen. */
+static __always_inline void file_skip_to(struct lastline_file *file, u64 generation)
+{
+	lockdep_assert_held(&file->lock);
+	file->read_seq++;
+	WRITE_ONCE(file->seen_gen, generation);
+	WRITE_ONCE(file->rewound, false);
+}
+
+/* Allocates a buffer that is charged to the opener. */
+static inline char *file_alloc(struct lastline_file *file, size_t size)
+{
+	struct mem_cgroup *old = compat_set_active_memcg(file->memcg);
+	char *buf = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+
+	compat_set_active_memcg(old);
+	return buf;
+}
+
+/* fops.c: file operations, indexed by LASTLINE_MODE_* */
 extern const struct file_operations lastline_fops[];
+
+/* read.c */
+ssize_t lastline_read(struct file *filp, char __user *buf, size_t len, loff_t *pos);
+ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter);
+ssize_t lastline_read_until(struct file *filp, struct lastline_take *take);
+
+/* write.c */
+ssize_t lastline_write(struct file *filp, const char __user *buf, size_t len, loff_t *pos);
+ssize_t lastline_write_iter(struct kiocb *iocb, struct iov_iter *iter);
+ssize_t lastline_write_record(struct file *filp, const char __user *buf, size_t len,
+			      loff_t *pos);
+ssize_t lastline_write_record_iter(struct kiocb *iocb, struct iov_iter *iter);
+int lastline_file_finish_line(struct lastline_file *file);
+
+/* ioctl.c */
+long lastline_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 
 #endif /* LASTLINE_FILE_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lastline: /dev/lastlineN keeps the newest line, and nothing else.
+ * lastline: character devices that keep the newest line, and nothing else.
  *
- * Loading and unloading: the parameters, the device class, the channels.
+ * Module parameters, load and unload.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,12 +16,15 @@
 #include "file.h"
 #include "sysfs.h"
 
-/* A parameter and the range it must be in. */
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* A module parameter with a range. */
 struct ranged {
 	unsigned int value;
 	unsigned int min;
 	unsigned int max;
-	unsigned int base;	/* 0: as in C; 8: octal, with or without a leading 0 */
+	unsigned int base;	/* of kstrtouint(): 0 or 8 */
 };
 
 static int ranged_set(const char *text, const struct kernel_param *param)
@@ -89,7 +92,7 @@ MODULE_PARM_DESC(mode, "permissions of the nodes, octal (default 0666)");
 static struct class *class;
 static dev_t first_devt;
 
-/* The class is the core's own object: it may live on for a moment after unload. */
+/* Allocated by the driver core, because a class can outlive the module for a moment. */
 static int create_class(void)
 {
 	class = compat_class_create("lastline");
@@ -101,7 +104,7 @@ static int create_class(void)
 
 static int add_channels(void)
 {
-	struct channel_traits traits = {
+	struct lastline_channel_params params = {
 		.fops = &lastline_fops[LASTLINE_MODE_LINE],
 		.mode = LASTLINE_MODE_LINE,
 		.line_max = line_max.value,
@@ -111,9 +114,9 @@ static int add_channels(void)
 	};
 	int ret;
 
-	channels_init(class, first_devt);
-	for (; traits.number < devices.value; traits.number++) {
-		ret = channel_add(&traits);
+	lastline_channels_init(class, first_devt);
+	for (; params.number < devices.value; params.number++) {
+		ret = lastline_channel_add(&params);
 		if (ret < 0)
 			return ret;
 	}
@@ -133,13 +136,13 @@ static int __init lastline_init(void)
 	ret = add_channels();
 	if (ret)
 		goto remove_channels;
-	ret = control_register(line_max.value);
+	ret = lastline_control_register(line_max.value);
 	if (ret)
 		goto remove_channels;
 	return 0;
 
 remove_channels:
-	channel_remove_all();
+	lastline_channels_remove_all();
 	class_destroy(class);
 unregister_region:
 	unregister_chrdev_region(first_devt, LASTLINE_CHANNELS_MAX);
@@ -149,8 +152,8 @@ module_init(lastline_init);
 
 static void __exit lastline_exit(void)
 {
-	control_unregister();
-	channel_remove_all();
+	lastline_control_unregister();
+	lastline_channels_remove_all();
 	class_destroy(class);
 	unregister_chrdev_region(first_devt, LASTLINE_CHANNELS_MAX);
 }

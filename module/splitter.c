@@ -6,20 +6,20 @@
 #include "splitter.h"
 
 /**
- * splitter_line_start - where the line begins that ends behind these bytes
- * @data: bytes before the line's own newline
- * @len:  how many
+ * lastline_splitter_line_start - find the start of the line that these bytes end
+ * @data: the bytes, without the line's own newline
+ * @len:  number of bytes
  *
- * Return: the offset just behind the last newline of @data, 0 if there is none.
+ * Return: the offset after the last newline of @data, 0 if there is none.
  */
-u32 splitter_line_start(const char *data, u32 len)
+u32 lastline_splitter_line_start(const char *data, u32 len)
 {
 	unsigned long word;
 
-	/* The memcpy() is one unaligned load, where the machine has it. */
+	/* The memcpy() is one unaligned load where the machine supports it. */
 	while (len >= sizeof(word)) {
 		memcpy(&word, data + len - sizeof(word), sizeof(word));
-		if (splitter_newlines(word))
+		if (lastline_splitter_newlines(word))
 			break;
 		len -= sizeof(word);
 	}
@@ -29,47 +29,46 @@ u32 splitter_line_start(const char *data, u32 len)
 }
 
 /**
- * splitter_split - find the last complete line of a write
- * @unfinished: bytes of the unfinished line that stands before the write
- * @data:       the last bytes of the write, at least one
- * @len:        how many
- * @whole:      @data is all of the write, so the unfinished line goes before it
- * @line_max:   longest line, and longest unfinished line
- * @split:      the answer; undefined on error
+ * lastline_splitter_split - find the last complete line of a write
+ * @partial:  bytes of the partial line that precedes the write
+ * @data:     the last bytes of the write, at least one
+ * @len:      number of bytes in @data
+ * @whole:    @data is the whole write, so the partial line directly precedes it
+ * @line_max: longest line, and longest partial line
+ * @split:    the result; undefined on error
  *
- * Only the line that would be published and the bytes that would stay
- * unfinished are judged: the lines before them would be overwritten in the same
- * instant, whatever their length. If @data is not the whole write, any
- * @len > @line_max gives the right answer for a write that ends in a newline,
- * and splitter_window() bytes do for any write.
+ * Only the line to publish and the new partial line must fit: earlier lines of the same
+ * write would be overwritten at once, so their length does not matter. If @data is not the
+ * whole write, any @len > @line_max is enough for a write that ends in a newline, and
+ * lastline_splitter_window() bytes are enough for any write.
  *
- * Return: 0, or -EMSGSIZE if the line or the unfinished line would be too long.
+ * Return: 0, or -EMSGSIZE if the line or the partial line would be too long.
  */
-int splitter_split(u32 unfinished, const char *data, u32 len, bool whole,
-		   u32 line_max, struct split *split)
+int lastline_splitter_split(u32 partial, const char *data, u32 len, bool whole,
+			    u32 line_max, struct lastline_split *split)
 {
-	u32 end = splitter_line_start(data, len);
+	u32 end = lastline_splitter_line_start(data, len);
 
-	split->rest = len - end;
+	split->partial = len - end;
 	split->joined = 0;
 	split->line = 0;
 	split->length = 0;
 
 	if (!end) {
-		/* Compared so that the sum cannot overflow. */
-		if (!whole || len > line_max || unfinished > line_max - len)
+		/* The sum of the two lengths could overflow. */
+		if (!whole || len > line_max || partial > line_max - len)
 			return -EMSGSIZE;
 		return 0;
 	}
-	if (split->rest > line_max)
+	if (split->partial > line_max)
 		return -EMSGSIZE;
 
-	split->line = splitter_line_start(data, end - 1);
+	split->line = lastline_splitter_line_start(data, end - 1);
 	split->length = end - split->line;
 	if (!split->line) {
 		if (!whole)
 			return -EMSGSIZE;
-		split->joined = unfinished;
+		split->joined = partial;
 	}
 	if (split->length > line_max || split->joined > line_max - split->length)
 		return -EMSGSIZE;
@@ -77,19 +76,19 @@ int splitter_split(u32 unfinished, const char *data, u32 len, bool whole,
 }
 
 /**
- * splitter_keep - make the rest of a write the unfinished line
- * @s:     the splitter; @s->buf must be there if @split->rest is not 0
- * @data:  as given to splitter_split()
- * @len:   as given to splitter_split()
- * @split: what splitter_split() answered
+ * lastline_splitter_keep - update the partial line after a write
+ * @splitter: the splitter; its buffer must exist if @split->partial is not 0
+ * @data:     the data given to lastline_splitter_split()
+ * @len:      its length
+ * @split:    the result of lastline_splitter_split()
  */
-void splitter_keep(struct splitter *s, const char *data, u32 len,
-		   const struct split *split)
+void lastline_splitter_keep(struct lastline_splitter *splitter, const char *data, u32 len,
+			    const struct lastline_split *split)
 {
-	u32 kept = split->length ? 0 : s->len;
+	u32 kept = split->length ? 0 : splitter->len;
 
-	if (split->rest)
-		memcpy(s->buf + kept, data + len - split->rest, split->rest);
-	/* A write looks at the length without the lock that protects it. */
-	WRITE_ONCE(s->len, kept + split->rest);
+	if (split->partial)
+		memcpy(splitter->buf + kept, data + len - split->partial, split->partial);
+	/* Writers check the length without the lock that protects it. */
+	WRITE_ONCE(splitter->len, kept + split->partial);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/class/lastline/lastlineN/: what can be read about a channel without
- * opening it. userspace/abi/sysfs-class-lastline describes it for users.
+ * The attributes in /sys/class/lastline/lastlineN. userspace/abi/sysfs-class-lastline
+ * documents them.
  */
 #include "channel.h"
 #include "sysfs.h"
@@ -9,14 +9,14 @@
 static ssize_t generation_show(struct device *dev, struct device_attribute *attr,
 			       char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", channel_generation(dev_to_channel(dev)));
+	return sysfs_emit(buf, "%llu\n", lastline_channel_generation(dev_to_channel(dev)));
 }
 static DEVICE_ATTR_RO(generation);
 
 static ssize_t line_max_show(struct device *dev, struct device_attribute *attr,
 			     char *buf)
 {
-	return sysfs_emit(buf, "%u\n", dev_to_channel(dev)->latest.line_max);
+	return sysfs_emit(buf, "%u\n", dev_to_channel(dev)->ring.line_max);
 }
 static DEVICE_ATTR_RO(line_max);
 
@@ -33,7 +33,7 @@ static DEVICE_ATTR_RO(mode);
 
 static ssize_t monotonic_ns_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", channel_time_ns(dev_to_channel(dev)));
+	return sysfs_emit(buf, "%llu\n", lastline_channel_time_ns(dev_to_channel(dev)));
 }
 static DEVICE_ATTR_RO(monotonic_ns);
 

@@ -4,7 +4,7 @@
 
 #include <linux/sysfs.h>
 
-/* The attributes of each channel, for its class. */
+/* The attributes of each channel. */
 extern const struct attribute_group *lastline_groups[];
 
 #endif /* LASTLINE_SYSFS_H */

@@ -9,9 +9,9 @@
 
 #include "channel.h"
 
-/* A line became the latest one. */
-TRACE_EVENT(publish,
-	TP_PROTO(const struct channel *channel, u64 generation, u32 length),
+/* A line was published. */
+TRACE_EVENT(lastline_publish,
+	TP_PROTO(const struct lastline_channel *channel, u64 generation, u32 length),
 	TP_ARGS(channel, generation, length),
 	TP_STRUCT__entry(
 		__field(u64, generation)
@@ -20,16 +20,16 @@ TRACE_EVENT(publish,
 	),
 	TP_fast_assign(
 		__entry->generation = generation;
-		__entry->minor = channel_minor(channel);
+		__entry->minor = lastline_channel_number(channel);
 		__entry->length = length;
 	),
 	TP_printk("lastline%u generation=%llu length=%u",
 		  __entry->minor, __entry->generation, __entry->length)
 );
 
-/* An open file took a line, having missed so many since the one before it. */
-TRACE_EVENT(read,
-	TP_PROTO(const struct channel *channel, u64 generation, u64 missed),
+/* An open file read a line. @missed: lines missed since its previous line. */
+TRACE_EVENT(lastline_read,
+	TP_PROTO(const struct lastline_channel *channel, u64 generation, u64 missed),
 	TP_ARGS(channel, generation, missed),
 	TP_STRUCT__entry(
 		__field(u64, generation)
@@ -39,15 +39,15 @@ TRACE_EVENT(read,
 	TP_fast_assign(
 		__entry->generation = generation;
 		__entry->missed = missed;
-		__entry->minor = channel_minor(channel);
+		__entry->minor = lastline_channel_number(channel);
 	),
 	TP_printk("lastline%u generation=%llu missed=%llu",
 		  __entry->minor, __entry->generation, __entry->missed)
 );
 
-/* A read goes to sleep until there is something newer than this generation. */
-TRACE_EVENT(wait,
-	TP_PROTO(const struct channel *channel, u64 generation),
+/* A read starts to sleep. @generation: the newest line that this open file has seen. */
+TRACE_EVENT(lastline_wait,
+	TP_PROTO(const struct lastline_channel *channel, u64 generation),
 	TP_ARGS(channel, generation),
 	TP_STRUCT__entry(
 		__field(u64, generation)
@@ -55,7 +55,7 @@ TRACE_EVENT(wait,
 	),
 	TP_fast_assign(
 		__entry->generation = generation;
-		__entry->minor = channel_minor(channel);
+		__entry->minor = lastline_channel_number(channel);
 	),
 	TP_printk("lastline%u generation=%llu", __entry->minor, __entry->generation)
 );

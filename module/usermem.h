@@ -2,14 +2,13 @@
 /*
  * Copying between user memory and slots.
  *
- * The plain copies below bypass the checks of hardened usercopy, which walk the tree
- * of vmalloc areas under a global lock: more work than the copy of a short line. What
- * they would check holds by construction: the callers copy within line_max + 1 bytes
- * of one slot.
+ * The plain copies below bypass hardened usercopy, which walks the tree of vmalloc areas
+ * under a global lock and costs more than copying a short line. What it would check holds
+ * by construction: callers copy at most line_max + 1 bytes within one slot.
  *
- * A line that is written has to be searched for newlines, so it goes word by word and
- * is looked at on the way. To the user, short lines go word by word because below
- * MEMCPY_MIN that is cheaper than the machine's string instruction.
+ * A line that is written must be searched for newlines, so it is copied and searched word
+ * by word. A line that is read is copied word by word below MEMCPY_MIN, where that is
+ * faster than the machine's string instruction.
  */
 #ifndef LASTLINE_USERMEM_H
 #define LASTLINE_USERMEM_H
@@ -23,9 +22,9 @@
 #include "splitter.h"
 
 /**
- * struct usermem - a plain buffer, or an iterator if there is one
- * @buf:  the buffer
- * @len:  bytes
+ * struct usermem - user memory: an iterator, or a plain buffer
+ * @buf:  the buffer; unused if @iter is not NULL
+ * @len:  number of bytes
  * @iter: the iterator, or NULL
  */
 struct usermem {
@@ -34,9 +33,9 @@ struct usermem {
 	struct iov_iter *iter;
 };
 
-#define MEMCPY_MIN	256	/* bytes from which on the string instruction wins */
+#define MEMCPY_MIN	256	/* bytes; from here on the string instruction is faster */
 
-/* Copies @len bytes from offset @skip. Leaves an iterator where it was. */
+/* Copies @len bytes from offset @skip. Does not move the iterator. */
 static inline bool usermem_read(const struct usermem *from, size_t skip, char *to, size_t len)
 {
 	size_t copied;
@@ -51,13 +50,13 @@ static inline bool usermem_read(const struct usermem *from, size_t skip, char *t
 }
 
 /**
- * usermem_read_all - copy all bytes, whatever they are
- * @from: where they are
- * @to:   where to
+ * usermem_read_all - copy all bytes from the user
+ * @from: source
+ * @to:   destination
  *
- * Leaves an iterator where it was. Page faults may be disabled.
+ * Does not move the iterator. Page faults may be disabled.
  *
- * Return: false if the bytes are not all there; @to is undefined then.
+ * Return: false on a fault; @to is undefined then.
  */
 static inline bool usermem_read_all(const struct usermem *from, char *to)
 {
@@ -76,13 +75,13 @@ static inline bool usermem_read_all(const struct usermem *from, char *to)
 #define WORD		sizeof(unsigned long)
 #define BLOCK		(4 * WORD)
 
-/* Copies the word at offset @i from the user and leaves it in @word. */
+/* Copies the word at offset @i from the user, and to @word. */
 #define read_word(word, to, from, i, fault) do {				\
 	unsafe_get_user(word, (const unsigned long __user *)((from) + (i)), fault);	\
 	put_unaligned(word, (unsigned long *)((to) + (i)));			\
 } while (0)
 
-/* Copies a block, and leaves in @newlines whether there are any. */
+/* Copies a block. @newlines becomes 0 if and only if it has none. */
 #define read_block(newlines, to, from, i, fault) do {				\
 	unsigned long a, b, c, d;						\
 										\
@@ -91,15 +90,14 @@ static inline bool usermem_read_all(const struct usermem *from, char *to)
 	read_word(c, to, from, (i) + 2 * WORD, fault);				\
 	read_word(d, to, from, (i) + 3 * WORD, fault);				\
 	newlines = 0;								\
-	if (unlikely(!splitter_is_text(a, b, c, d)))				\
-		newlines = splitter_newlines(a) | splitter_newlines(b) |	\
-			   splitter_newlines(c) | splitter_newlines(d);		\
+	if (unlikely(!lastline_splitter_is_text(a, b, c, d)))				\
+		newlines = lastline_splitter_newlines(a) | lastline_splitter_newlines(b) |	\
+			   lastline_splitter_newlines(c) | lastline_splitter_newlines(d);		\
 } while (0)
 
 /*
- * As usermem_read_line(), from a plain buffer. Whole blocks, and what is left but
- * for the final byte as a block that overlaps the one before it; less than a block
- * goes by words and bytes.
+ * usermem_read_line() from a plain buffer. Copies whole blocks; the last block, before the
+ * final byte, may overlap the one before it. Less than a block is copied by words and bytes.
  */
 static __always_inline bool read_words(const char __user *from, char *to, u32 len,
 				       u32 *searched)
@@ -112,7 +110,7 @@ static __always_inline bool read_words(const char __user *from, char *to, u32 le
 	*searched = 0;
 	if (!user_read_access_begin(from, len))
 		return false;
-	/* First, or bytes would be copied in vain that nobody is to see. */
+	/* The final byte comes first: without a newline nothing must be copied. */
 	unsafe_get_user(byte, from + end, fault);
 	if (byte != '\n')
 		goto fault;
@@ -135,7 +133,7 @@ static __always_inline bool read_words(const char __user *from, char *to, u32 le
 	} else {
 		for (; i + WORD <= end; i += WORD) {
 			read_word(newlines, to, from, i, fault);
-			if (splitter_newlines(newlines))
+			if (lastline_splitter_newlines(newlines))
 				last = i + WORD;
 		}
 		for (; i < end; i++) {
@@ -155,18 +153,17 @@ fault:
 }
 
 /**
- * usermem_read_line - copy bytes that end a line
- * @from:     where they are
- * @skip:     bytes of @from to leave out
- * @to:       where to
- * @len:      how many, at least 1
- * @searched: gets an offset: behind it is no newline but the final byte. After a
- *            failure, how many bytes of @to may have been written
+ * usermem_read_line - copy bytes that end in a newline from the user
+ * @from:     source
+ * @skip:     offset in the source
+ * @to:       destination
+ * @len:      number of bytes, at least 1
+ * @searched: on success, an offset in @to: the bytes from there to the final one are no
+ *            newlines. On failure, the number of bytes of @to that may have been written
  *
- * Leaves an iterator where it was. Page faults may be disabled.
+ * Does not move the iterator. Page faults may be disabled.
  *
- * Return: false if the bytes are not all there or the final one is no newline;
- * @to is undefined then.
+ * Return: false on a fault, or if the final byte is not a newline; @to is undefined then.
  */
 static __always_inline bool usermem_read_line(const struct usermem *from, size_t skip,
 					      char *to, u32 len, u32 *searched)
@@ -193,7 +190,7 @@ static __always_inline bool usermem_read_line(const struct usermem *from, size_t
 	write_word(to, from, (i) + 3 * WORD, fault);				\
 } while (0)
 
-/* As usermem_write(), to a plain buffer, in the same way as read_words(). */
+/* usermem_write() to a plain buffer, by blocks as in read_words(). */
 static __always_inline bool write_words(char __user *to, const char *from, u32 len)
 {
 	size_t i = 0;
@@ -225,13 +222,13 @@ fault:
 
 /**
  * usermem_write - copy bytes to the user
- * @to:   where to; an iterator is advanced
- * @from: where they are
- * @len:  how many, not more than @to has room for
+ * @to:   destination; an iterator is advanced
+ * @from: source
+ * @len:  number of bytes, at most the size of @to
  *
  * Page faults may be disabled.
  *
- * Return: false if not all could be written; an iterator is where it was then.
+ * Return: false on a fault; an iterator has not moved then.
  */
 static __always_inline bool usermem_write(const struct usermem *to, const char *from,
 					  u32 len)
@@ -253,14 +250,14 @@ static __always_inline bool usermem_write(const struct usermem *to, const char *
 	return false;
 }
 
-/* Takes back the last usermem_write(). */
-static __always_inline void usermem_unwrite(const struct usermem *to, u32 len)
+/* Undoes the last usermem_write(): moves the iterator back. */
+static __always_inline void usermem_revert(const struct usermem *to, u32 len)
 {
 	if (to->iter)
 		iov_iter_revert(to->iter, len);
 }
 
-/* May @to be written with a lock held? Filling a pipe allocates memory. */
+/* Can @to be written with a spinlock held? Filling a pipe allocates memory. */
 static __always_inline bool usermem_is_atomic(const struct usermem *to)
 {
 	return !to->iter || user_backed_iter(to->iter);

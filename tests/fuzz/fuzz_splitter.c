@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several open files write to one channel, as in file.c: the fast path by usermem.h, all
+ * Several open files write to one channel, as in write.c: the fast path by usermem.h, all
  * else by the splitter. After each call the published line and all partial lines are those
  * of a reference that looks at every byte. All memory is exactly as large as the contracts
  * want it, so that the sanitizer sees one byte too many.
@@ -16,7 +16,7 @@
 
 #define FILES		3
 #define LINE_MAX_MOST	100
-#define WRITE_MOST	255	/* more than splitter_window() lets through */
+#define WRITE_MOST	255	/* more than lastline_splitter_window() lets through */
 
 struct user_memory user_memory;
 
@@ -70,10 +70,10 @@ static int reference_write(struct channel *channel, struct partial *partial,
 }
 
 /*
- * file.c without its locks
+ * write.c without its locks
  */
 
-static bool write_fast(struct channel *channel, struct splitter *splitter,
+static bool write_fast(struct channel *channel, struct lastline_splitter *splitter,
 		       const struct usermem *from, u32 len, bool whole)
 {
 	u32 searched, start = 0;
@@ -83,14 +83,14 @@ static bool write_fast(struct channel *channel, struct splitter *splitter,
 	if (!usermem_read_line(from, from->len - len, channel->slot, len, &searched))
 		return false;
 	if (searched)
-		start = splitter_line_start(channel->slot, searched);
+		start = lastline_splitter_line_start(channel->slot, searched);
 	if (!whole && !start)
 		return false;
 	publish(channel, channel->slot + start, len - start);
 	return true;
 }
 
-static void publish_joined(struct channel *channel, const struct splitter *splitter,
+static void publish_joined(struct channel *channel, const struct lastline_splitter *splitter,
 			   u32 joined, const char *data, u32 length)
 {
 	assert(joined <= splitter->len);
@@ -100,28 +100,28 @@ static void publish_joined(struct channel *channel, const struct splitter *split
 	publish(channel, channel->slot, joined + length);
 }
 
-static int write_split(struct channel *channel, struct splitter *splitter,
+static int write_split(struct channel *channel, struct lastline_splitter *splitter,
 		       const char *data, u32 len, bool whole)
 {
-	struct split split;
+	struct lastline_split split;
 	int ret;
 
-	ret = splitter_split(splitter->len, data, len, whole, channel->line_max, &split);
+	ret = lastline_splitter_split(splitter->len, data, len, whole, channel->line_max, &split);
 	if (ret)
 		return ret;
-	if (split.rest && !splitter->buf)
+	if (split.partial && !splitter->buf)
 		splitter->buf = malloc(channel->line_max);
 	if (split.length)
 		publish_joined(channel, splitter, split.joined, data + split.line,
 			       split.length);
-	splitter_keep(splitter, data, len, &split);
+	lastline_splitter_keep(splitter, data, len, &split);
 	return 0;
 }
 
-static int write_slow(struct channel *channel, struct splitter *splitter,
+static int write_slow(struct channel *channel, struct lastline_splitter *splitter,
 		      const struct usermem *from)
 {
-	u32 len = splitter_window(from->len, channel->line_max);
+	u32 len = lastline_splitter_window(from->len, channel->line_max);
 	char *data = malloc(len);
 	int ret = -EFAULT;
 
@@ -131,7 +131,7 @@ static int write_slow(struct channel *channel, struct splitter *splitter,
 	return ret;
 }
 
-static int write_bytes(struct channel *channel, struct splitter *splitter,
+static int write_bytes(struct channel *channel, struct lastline_splitter *splitter,
 		       const struct usermem *from)
 {
 	bool done;
@@ -146,7 +146,7 @@ static int write_bytes(struct channel *channel, struct splitter *splitter,
 	return done ? 0 : write_slow(channel, splitter, from);
 }
 
-static int finish_line(struct channel *channel, struct splitter *splitter)
+static int finish_line(struct channel *channel, struct lastline_splitter *splitter)
 {
 	if (splitter->len == channel->line_max)
 		return -EMSGSIZE;
@@ -162,7 +162,7 @@ static int finish_line(struct channel *channel, struct splitter *splitter)
  */
 
 static struct channel channel, expected;
-static struct splitter splitters[FILES];
+static struct lastline_splitter splitters[FILES];
 static struct partial partials[FILES];
 
 static void check(void)
@@ -182,7 +182,7 @@ static void check(void)
 /* A fault is no error where the byte does not matter; else nothing may change. */
 static void check_write(u32 file, const struct usermem *from, int ret)
 {
-	u32 seen = splitter_window(from->len, channel.line_max);
+	u32 seen = lastline_splitter_window(from->len, channel.line_max);
 	const char *tail = from->buf + from->len - seen;
 
 	if (ret != -EFAULT)

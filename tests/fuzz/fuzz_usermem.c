@@ -60,7 +60,7 @@ static void check_read(struct copy *copy)
 	assert(searched < copy->len);
 	assert(start <= searched);
 	assert(start || !searched || copy->mem.iter);	/* no search for nothing */
-	assert(splitter_line_start(copy->kernel, searched) == start);
+	assert(lastline_splitter_line_start(copy->kernel, searched) == start);
 }
 
 /* What was skipped before a read is behind a write: room that it may not use. */
@@ -78,7 +78,7 @@ static void check_write(struct copy *copy)
 	if (ret) {
 		assert(!memcmp(copy->user, copy->kernel, copy->len));
 		assert(!copy->mem.iter || copy->iter.at == copy->user + copy->len);
-		usermem_unwrite(&copy->mem, copy->len);
+		usermem_revert(&copy->mem, copy->len);
 	}
 	assert(copy->iter.at == copy->user);
 }

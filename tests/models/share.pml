@@ -2,17 +2,17 @@
 /*
  * Threads that share one open file: each part of a line is delivered once and in order,
  * generations do not go backwards, and no thread sleeps while a read would return data.
- * draw_up(), settle(), read_later() and lastline_llseek().
+ * Models snapshot_read(), commit_read(), wait_and_read() and lastline_llseek().
  *
- * Memory is in order here; wake.pml is about the order of state and news. A thread without
- * the lock may look between any two stores of the thread that holds it. read_fast() is left
- * out: it does the same with the lock held all the time.
+ * Memory accesses are in order here; wake.pml models the order of task state and generation.
+ * A thread without the lock may look between any two stores of the thread that holds it.
+ * read_fast() is left out: it does the same with the lock held all the time.
  *
  * Each line has two parts, and a buffer has room for one or for both.
  *
- * Twins (-D): SEEN_FIRST lets a short read set what was seen before the rest of the line,
- * NO_TURN delivers although another thread was first, NO_SEEK_WAKE leaves out the wake-up
- * of lseek().
+ * Faulty variants (-D): SEEN_FIRST lets a short read update seen_gen before the rest of the
+ * line, NO_READ_SEQ delivers although another thread was first, NO_SEEK_WAKE leaves out the
+ * wake-up of lseek().
  */
 #ifndef THREADS
 #define THREADS		2
@@ -31,12 +31,15 @@
 #define INTERRUPTIBLE	1
 
 byte generation;
-byte seen, left, turn;		/* of the open file */
+byte seen_gen, left, read_seq;	/* of the open file */
+bit rewound = 1;
 bit locked;
 bit state[THREADS];
 byte asleep;
 
-byte line, part;		/* delivered last: this line, up to this part */
+byte line, part;		/* the last delivery: this line, up to this part */
+
+#define unseen(g)	(g != seen_gen || (rewound && g))
 
 #define lock()		atomic { !locked -> locked = 1 }
 #define unlock()	locked = 0
@@ -74,10 +77,10 @@ active proctype seeker()
 	:: seeks < SEEKS ->
 		seeks++;
 		lock();
-		turn++;
+		read_seq++;
 		left = 0;
 		d_step {
-			seen = 0;
+			rewound = 1;
 			line = 0;
 			part = PARTS
 		};
@@ -95,11 +98,11 @@ active [THREADS] proctype thread()
 	byte g, t, parts, room;
 	bit rest;
 
-wait:	/* read_later() */
+wait:	/* wait_and_read() */
 	state[me] = INTERRUPTIBLE;
 	g = generation;
 	if
-	:: g != seen -> goto read
+	:: unseen(g) -> goto read
 	:: else
 	fi;
 	if
@@ -116,31 +119,31 @@ read:	/* read_slow() */
 	:: room = 1
 	:: room = PARTS
 	fi;
-again:	/* draw_up() */
+again:	/* snapshot_read() */
 	lock();
 	if
-	:: left > 0 -> rest = 1; parts = left; g = seen
-	:: left == 0 && generation != seen -> rest = 0; parts = PARTS; g = generation
+	:: left > 0 -> rest = 1; parts = left; g = seen_gen
+	:: left == 0 && unseen(generation) -> rest = 0; parts = PARTS; g = generation
 	:: else -> unlock(); goto wait
 	fi;
-	t = turn;
+	t = read_seq;
 	unlock();
 	/* Here it copies to the user, without a lock. */
 	parts = (parts < room -> parts : room);
 
-	/* settle() */
+	/* commit_read() */
 	lock();
 	if
-#ifdef NO_TURN
+#ifdef NO_READ_SEQ
 	:: false ->
 #else
-	:: t != turn ->
+	:: t != read_seq ->
 #endif
 		unlock();
 		goto again
 	:: else
 	fi;
-	turn++;
+	read_seq++;
 	if
 	:: rest ->
 		assert(g == line && part + parts <= PARTS && left >= parts);
@@ -149,11 +152,13 @@ again:	/* draw_up() */
 		assert(g > line && part % PARTS == 0);
 		d_step { line = g; part = 0 };
 #ifdef SEEN_FIRST
-		seen = g;
+		seen_gen = g;
+		rewound = 0;
 		left = PARTS - parts
 #else
 		left = PARTS - parts;
-		seen = g
+		seen_gen = g;
+		rewound = 0
 #endif
 	fi;
 	d_step { part = part + parts; g = 0; t = 0; parts = 0; room = 0; rest = 0 };
@@ -167,5 +172,5 @@ again:	/* draw_up() */
 active proctype judge()
 {
 	timeout ->	/* nothing can go on */
-	assert(asleep == 0 || (left == 0 && seen == generation))
+	assert(asleep == 0 || (left == 0 && !unseen(generation)))
 }

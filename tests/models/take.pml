@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Taking a line without a lock: never a torn line, an older one, or one of a slot that is
- * being filled. latest.h and draw_latest().
+ * being filled. ring.h and snapshot_latest().
  *
  * Spin does not reorder accesses, so the model does. It keeps all stores in program order.
  * A load may return any value that its place ever had, except for those that were
@@ -16,11 +16,11 @@
  * For stores with stores, loads with loads, and stores with later loads this is weaker than
  * any machine. Address dependencies do not help the reader.
  *
- * One writer is enough: writers hold the lock from latest_begin() to latest_publish(), and
+ * One writer is enough: writers hold the lock from lastline_ring_reserve() to lastline_ring_commit(), and
  * the lock passes on what is known. One reader is enough: it changes nothing.
  *
  * Twins (-D): NO_A, NO_B, NO_C, NO_D1 and NO_D2 leave out a barrier, NO_LOOK1 and NO_LOOK2
- * a latest_intact(), NO_MARK the "filling", NO_LOCK the reader's lock.
+ * a lastline_ring_still_valid(), NO_MARK the "filling", NO_LOCK the reader's lock.
  */
 #ifndef SLOTS
 #define SLOTS		4
@@ -112,7 +112,7 @@ active proctype writer()
 				latest++
 			}
 		:: aborts < ABORTS ->
-			atomic {	/* what latest_abort() wipes is as wrong as before */
+			atomic {	/* what lastline_ring_discard() wipes is as wrong as before */
 				aborts++;
 				aborted[attempts] = 1;
 				stored = attempts * STEPS
@@ -139,7 +139,7 @@ inline load(step)
 
 #define read_barrier()	raise(known, pending)
 
-/* latest_take() */
+/* lastline_ring_snapshot() */
 inline take()
 {
 	atomic {
@@ -158,7 +158,7 @@ inline take()
 	atomic { least = known; load(LENGTH); length = ATTEMPT(n) }
 }
 
-/* latest_intact() */
+/* lastline_ring_still_valid() */
 inline look()
 {
 	atomic {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * No wake-up is lost: a writer publishes, then checks the wait queue; a reader joins the
- * queue, then checks the generation. channel_wake(), read_later() and lastline_poll().
+ * queue, then checks the generation. lastline_channel_wake(), wait_and_read() and lastline_poll().
  *
  * Each thread has a store buffer: its stores reach the memory in order, but at any later
  * moment, and meanwhile it may load old values of everything else. Only a full barrier waits
@@ -39,13 +39,13 @@
 
 /* Places of stores. */
 #define GENERATION	0
-#define LATEST_LOCK	1
+#define RING_LOCK	1
 #define WAIT_LOCK	2
 #define QUEUED		3	/* these are the sleeper's own */
 #define STATE		4
 
 byte generation;
-bit latest_lock;
+bit ring_lock;
 bit wait_lock;
 bit queued[SLEEPERS];		/* 3 at most, see IS_ACTIVE */
 bit state[SLEEPERS];
@@ -66,7 +66,7 @@ end:	do
 		buffer[me]?place, value ->
 		if
 		:: place == GENERATION -> generation = value
-		:: place == LATEST_LOCK -> latest_lock = value
+		:: place == RING_LOCK -> ring_lock = value
 		:: place == WAIT_LOCK -> wait_lock = value
 		:: place == QUEUED -> queued[me] = value
 		:: place == STATE -> state[me] = value
@@ -79,7 +79,7 @@ end:	do
 
 #define IS_ACTIVE	(queued[0] || queued[SLEEPERS / 2] || queued[SLEEPERS - 1])
 
-/* channel_wake_waiting(), under the queue's lock. */
+/* lastline_channel_wake_queue(), under the queue's lock. */
 inline wake_waiting()
 {
 	atomic { !wait_lock -> wait_lock = 1 };
@@ -107,9 +107,9 @@ proctype writer(byte me)
 	do
 	:: lines < LINES ->
 		lines++;
-		atomic { !latest_lock -> latest_lock = 1 };
+		atomic { !ring_lock -> ring_lock = 1 };
 		store(GENERATION, generation + 1);
-		store(LATEST_LOCK, 0);
+		store(RING_LOCK, 0);
 #ifndef NO_E
 		full_barrier();		/* (E) */
 #endif
@@ -128,7 +128,7 @@ inline change_queue(value)
 	store(WAIT_LOCK, 0)
 }
 
-/* read_later() */
+/* wait_and_read() */
 proctype reader(byte me)
 {
 	byte seen;

@@ -25,7 +25,7 @@ static bool same_bytes(const char *data, u32 len, const char *expected, u32 expe
  * @length:       of that line
  */
 struct open_file {
-	struct splitter splitter;
+	struct lastline_splitter splitter;
 	u32 line_max;
 	u32 publications;
 	char *line;
@@ -43,7 +43,7 @@ static void close_file(struct open_file *file)
 	free(file->line);
 }
 
-static void publish(struct open_file *file, const char *data, const struct split *split)
+static void publish(struct open_file *file, const char *data, const struct lastline_split *split)
 {
 	if (split->joined)
 		memcpy(file->line, file->splitter.buf, split->joined);
@@ -55,21 +55,21 @@ static void publish(struct open_file *file, const char *data, const struct split
 /* Writes data that ends with @tail, which is what the splitter sees; @whole: it is all. */
 static int write_tail(struct open_file *file, const char *tail, u32 len, bool whole)
 {
-	struct splitter *splitter = &file->splitter;
-	struct split split;
+	struct lastline_splitter *splitter = &file->splitter;
+	struct lastline_split split;
 	char *copy;
 	int ret;
 
 	copy = malloc(len);
 	memcpy(copy, tail, len);
 	memset(&split, 0xff, sizeof(split));
-	ret = splitter_split(splitter->len, copy, len, whole, file->line_max, &split);
+	ret = lastline_splitter_split(splitter->len, copy, len, whole, file->line_max, &split);
 	if (!ret) {
-		if (split.rest && !splitter->buf)
+		if (split.partial && !splitter->buf)
 			splitter->buf = malloc(file->line_max);
 		if (split.length)
 			publish(file, copy, &split);
-		splitter_keep(splitter, copy, len, &split);
+		lastline_splitter_keep(splitter, copy, len, &split);
 	}
 	free(copy);
 	return ret;
@@ -78,14 +78,14 @@ static int write_tail(struct open_file *file, const char *tail, u32 len, bool wh
 TEST(limits_hold_up_to_the_largest_number)
 {
 	const u32 most = ~0U;
-	struct split split;
+	struct lastline_split split;
 
-	EXPECT_EQ(0, splitter_split(most - 1, "a", 1, true, most, &split));
-	EXPECT_EQ(-EMSGSIZE, splitter_split(most, "a", 1, true, most, &split));
-	EXPECT_EQ(0, splitter_split(most - 1, "\n", 1, true, most, &split));
+	EXPECT_EQ(0, lastline_splitter_split(most - 1, "a", 1, true, most, &split));
+	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(most, "a", 1, true, most, &split));
+	EXPECT_EQ(0, lastline_splitter_split(most - 1, "\n", 1, true, most, &split));
 	EXPECT_EQ(most - 1, split.joined);
-	EXPECT_EQ(-EMSGSIZE, splitter_split(most, "\n", 1, true, most, &split));
-	EXPECT_EQ(0, splitter_split(most, "\n\n", 2, true, most, &split));
+	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(most, "\n", 1, true, most, &split));
+	EXPECT_EQ(0, lastline_splitter_split(most, "\n\n", 2, true, most, &split));
 	EXPECT_EQ(0U, split.joined);
 }
 
@@ -105,7 +105,7 @@ TEST(window_is_two_longest_lines_and_one_byte_or_all_of_a_shorter_write)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		EXPECT_EQ(cases[i].window, splitter_window(cases[i].len, cases[i].line_max));
+		EXPECT_EQ(cases[i].window, lastline_splitter_window(cases[i].len, cases[i].line_max));
 }
 
 /*
@@ -116,13 +116,13 @@ TEST(window_is_two_longest_lines_and_one_byte_or_all_of_a_shorter_write)
 static bool finds(const char *data, u32 len, int first, int last)
 {
 	const u32 line = first < 0 ? 0 : first + 1;
-	struct split split;
+	struct lastline_split split;
 
-	if (splitter_split(1, data, len, true, ~0U, &split))
+	if (lastline_splitter_split(1, data, len, true, ~0U, &split))
 		return false;
 	if (last < 0)
-		return !split.length && split.rest == len;
-	return split.rest == len - last - 1 && split.line == line &&
+		return !split.length && split.partial == len;
+	return split.partial == len - last - 1 && split.line == line &&
 	       split.length == last + 1 - line && split.joined == !line;
 }
 
@@ -164,7 +164,7 @@ TEST(newlines_are_found_at_every_place_length_and_alignment_among_any_bytes)
 			}
 		}
 	}
-	EXPECT_EQ(0U, splitter_line_start(memory + WORD, 0));
+	EXPECT_EQ(0U, lastline_splitter_line_start(memory + WORD, 0));
 }
 
 static unsigned long to_word(const unsigned char *bytes)
@@ -192,11 +192,11 @@ static bool is_exact(const unsigned char *bytes)
 	u32 i;
 
 	for (i = 0; i < 4; i++) {
-		if (!!splitter_newlines(to_word(bytes + i * WORD)) !=
+		if (!!lastline_splitter_newlines(to_word(bytes + i * WORD)) !=
 		    !!memchr(bytes + i * WORD, '\n', WORD))
 			return false;
 	}
-	return splitter_is_text(to_word(bytes), to_word(bytes + WORD),
+	return lastline_splitter_is_text(to_word(bytes), to_word(bytes + WORD),
 				to_word(bytes + 2 * WORD), to_word(bytes + 3 * WORD)) ==
 	       is_text_by_bytes(bytes);
 }
@@ -260,7 +260,7 @@ static bool agrees(const char *all, u32 partial, u32 len, u32 line_max, u32 seen
 /* The same for as much of the write as the splitter may see. */
 static bool agrees_always(const char *all, u32 partial, u32 len, u32 line_max)
 {
-	u32 seen = splitter_window(len - partial, line_max);
+	u32 seen = lastline_splitter_window(len - partial, line_max);
 
 	if (all[len - 1] == '\n' && seen > line_max)
 		seen = line_max + 1;

@@ -24,7 +24,7 @@ static void copy_slowly(void *to, const void *from, size_t len);
 #define __builtin_memcpy		copy_slowly
 
 #include "fuzz.h"
-#include "latest.h"
+#include "ring.h"
 
 #define LINE_MAX_MOST	170	/* slots of several cache lines */
 #define LINES_MOST	512
@@ -128,7 +128,7 @@ struct line {
 	char data[DATA_MOST];	/* with what precedes it, and zeros behind */
 };
 
-static struct latest latest;
+static struct lastline_ring ring;
 
 /**
  * struct reference - all that was ever in the channel
@@ -161,8 +161,8 @@ static const struct line *line_of(u64 generation)
 /* As the ABI defines it. */
 static struct lastline_slot *slot_of(u64 generation)
 {
-	return (void *)((char *)latest.map + sizeof(struct lastline_map) +
-			generation % SLOTS * latest.map->stride);
+	return (void *)((char *)ring.map + sizeof(struct lastline_map) +
+			generation % SLOTS * ring.map->stride);
 }
 
 static bool is_zero(const char *from, const char *to)
@@ -176,16 +176,16 @@ static bool is_zero(const char *from, const char *to)
 /* Everything that a program can see in the mapping. */
 static void check_map(void)
 {
-	const struct lastline_map *map = latest.map;
+	const struct lastline_map *map = ring.map;
 	const struct lastline_slot *slot;
 	const struct line *line;
 	u32 i;
 
 	assert(map->generation == ref.newest);
 	assert(map->version == LASTLINE_MAP_VERSION);
-	assert(map->line_max == latest.line_max);
+	assert(map->line_max == ring.line_max);
 	assert(map->stride % 64 == 0);
-	assert(map->stride > sizeof(*slot) + latest.line_max);
+	assert(map->stride > sizeof(*slot) + ring.line_max);
 	assert(is_zero((const char *)map->spare, (const char *)(map + 1)));
 	for (i = 0; i < SLOTS; i++) {
 		slot = slot_of(i);
@@ -198,7 +198,7 @@ static void check_map(void)
 		assert(!memcmp(slot->data, line->data, map->stride - sizeof(*slot)));
 	}
 	assert(is_zero((const char *)slot_of(SLOTS - 1) + map->stride,
-		       (const char *)map + latest_map_size(&latest)));
+		       (const char *)map + lastline_ring_map_size(&ring)));
 }
 
 /*
@@ -208,8 +208,8 @@ static void check_map(void)
 /* A line with others before it; no byte is what was there before. */
 static struct line draw_line(u32 seed)
 {
-	u32 end = 1 + draw(&in, latest.line_max + 1), i;
-	u32 from = end > latest.line_max;	/* the final byte is part of the line */
+	u32 end = 1 + draw(&in, ring.line_max + 1), i;
+	u32 from = end > ring.line_max;	/* the final byte is part of the line */
 	struct line line = { .offset = from + draw(&in, end - from), .time_ns = seed };
 
 	line.length = end - line.offset;
@@ -224,7 +224,7 @@ static void abort_line(struct lastline_slot *slot, const struct line *line)
 	u32 end = line->offset + line->length, i = ref.opened % SLOTS;
 
 	copy_slowly(slot->data, line->data, draw(&in, end + 1));
-	latest_abort(slot, end);
+	lastline_ring_discard(slot, end);
 	ref.slots[i] = (struct line){};
 	ref.held[i] = LASTLINE_MAP_FILLING;
 }
@@ -238,7 +238,7 @@ static void publish(struct lastline_slot *slot, const struct line *line)
 	ref.held[generation % SLOTS] = generation;
 	ref.lines[generation - ref.base] = *line;
 	ref.announced = generation;
-	assert(latest_publish(&latest, slot, line->offset, line->length, line->time_ns) ==
+	assert(lastline_ring_commit(&ring, slot, line->offset, line->length, line->time_ns) ==
 	       generation);
 	ref.newest = generation;
 }
@@ -251,7 +251,7 @@ static void write_line(void)
 
 	lock();
 	ref.opening = ref.newest + 1;
-	slot = latest_begin(&latest);
+	slot = lastline_ring_reserve(&ring);
 	ref.opened = ref.opening;
 	assert(slot == slot_of(ref.opened));
 	if (how % 4)
@@ -298,22 +298,22 @@ static bool check_intact(u64 generation, bool gone, bool intact)
 	return intact;
 }
 
-static bool is_intact(const struct latest_line *line)
+static bool is_intact(const struct lastline_line *line)
 {
 	bool gone = is_gone(line->generation);
 
-	return check_intact(line->generation, gone, latest_intact(line));
+	return check_intact(line->generation, gone, lastline_ring_still_valid(line));
 }
 
 /* Behind a line, up to the next slot. */
 static bool is_wiped_behind(const struct lastline_slot *slot, const char *end)
 {
-	return is_zero(end, (const char *)slot + latest.map->stride);
+	return is_zero(end, (const char *)slot + ring.map->stride);
 }
 
 static void read_unlocked(struct reader *reader)
 {
-	const struct latest_line line = latest_take(latest.map);
+	const struct lastline_line line = lastline_ring_snapshot(ring.map);
 	char copy[LINE_MAX_MOST];
 	bool wiped;
 
@@ -332,10 +332,10 @@ static void read_unlocked(struct reader *reader)
 
 static void read_locked(struct reader *reader)
 {
-	struct latest_line line;
+	struct lastline_line line;
 
 	lock();
-	line = latest_take(latest.map);
+	line = lastline_ring_snapshot(ring.map);
 	check_generation(reader, line.generation);
 	assert(line.generation == ref.newest);
 	assert(is_intact(&line));
@@ -351,7 +351,7 @@ static void look(struct reader *reader)
 	char copy[LINE_MAX_MOST];
 	bool wiped, gone;
 
-	if (!lastline_map_look(latest.map, &view)) {
+	if (!lastline_map_look(ring.map, &view)) {
 		check_generation(reader, view.generation);
 		check_intact(view.generation, false, false);
 		return;
@@ -381,12 +381,12 @@ static bool is_too_short(const struct reader *reader, u32 size)
 
 static void read_map(struct reader *reader)
 {
-	u32 size = draw(&in, latest.line_max + 1);
+	u32 size = draw(&in, ring.line_max + 1);
 	char *buf = malloc(size);
 	__u64 generation = ~0ULL;
 	int ret;
 
-	ret = lastline_map_read(latest.map, buf, size, &generation);
+	ret = lastline_map_read(ring.map, buf, size, &generation);
 	if (ret == -EAGAIN) {
 		assert(ref.opening >= reader->from + SLOTS);
 	} else if (ret == -EMSGSIZE) {
@@ -407,7 +407,7 @@ static void read_somehow(struct reader *reader)
 	if (how == 0)
 		read_locked(reader);
 	else if (how == 1)
-		check_generation(reader, lastline_map_generation(latest.map));
+		check_generation(reader, lastline_map_generation(ring.map));
 	else if (how <= 3)
 		read_map(reader);
 	else if (how <= 5)
@@ -475,12 +475,12 @@ static void set_up(void)
 	u64 base = draw_byte(&in);
 	size_t size;
 
-	latest = (struct latest){};
-	latest_init(&latest, 1 + draw(&in, LINE_MAX_MOST));
-	size = latest_map_size(&latest);
-	latest_attach(&latest, memset(aligned_alloc(PAGE_SIZE, size), 0, size));
+	ring = (struct lastline_ring){};
+	lastline_ring_init(&ring, 1 + draw(&in, LINE_MAX_MOST));
+	size = lastline_ring_map_size(&ring);
+	lastline_ring_attach(&ring, memset(aligned_alloc(PAGE_SIZE, size), 0, size));
 	base = base < 0x80 ? 0 : (1ULL << 32) - base % 8;
-	latest.map->generation = base;
+	ring.map->generation = base;
 	slot_of(base)->generation = base;
 	reset_reference(base);
 }
@@ -502,6 +502,6 @@ int fuzz_input(const unsigned char *data, size_t size)
 			switch_to(&fibres[i]);
 	}
 	check_map();
-	free(latest.map);
+	free(ring.map);
 	return 0;
 }
