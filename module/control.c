@@ -44,7 +44,7 @@ static int parse_add(const struct lastline_add *add, struct lastline_channel_par
 		return -EINVAL;
 	if (add->permissions & ~0777)
 		return -EINVAL;
-	if (memchr_inv(add->spare, 0, sizeof(add->spare)))
+	if (memchr_inv(add->reserved, 0, sizeof(add->reserved)))
 		return -EINVAL;
 	if (strnlen(add->name, sizeof(add->name)) == sizeof(add->name))
 		return -EINVAL;

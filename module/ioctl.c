@@ -62,7 +62,7 @@ static ssize_t take(struct file *filp, struct lastline_take __user *user)
 		return -EBADF;
 	if (copy_from_user(&take, user, sizeof(take)))
 		return -EFAULT;
-	if (!take.size || take.spare)
+	if (!take.size || take.reserved)
 		return -EINVAL;
 	if (clear_user(&user->left, sizeof(take) - written))
 		return -EFAULT;

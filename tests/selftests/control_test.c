@@ -86,7 +86,7 @@ TEST_F(control, add_rejects_values_out_of_range)
 	EXPECT_NO_ADD(EINVAL, permissions, 01000);
 	EXPECT_NO_ADD(EINVAL, uid, -1);
 	EXPECT_NO_ADD(EINVAL, gid, -1);
-	EXPECT_NO_ADD(EINVAL, spare[4], 1);
+	EXPECT_NO_ADD(EINVAL, reserved[4], 1);
 	EXPECT_ERRNO(EFAULT, ioctl(self->fd, LASTLINE_CTL_ADD, bad_address()));
 	EXPECT_ERRNO(EFAULT, ioctl(self->fd, LASTLINE_CTL_FIND, bad_address()));
 	EXPECT_ERRNO(ENOTTY, ioctl(self->fd, LASTLINE_IOC_INFO, &self->add));

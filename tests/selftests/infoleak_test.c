@@ -98,7 +98,7 @@ static bool gaps_are_zero(const struct lastline_map *map, size_t size)
 	const struct lastline_slot *slot;
 	int i;
 
-	if (!is_all(map->spare, 0, sizeof(map->spare)))
+	if (!is_all(map->reserved, 0, sizeof(map->reserved)))
 		return false;
 	for (i = 0; i < LASTLINE_MAP_SLOTS; i++) {
 		slot = slot_of(map, i);
@@ -118,7 +118,7 @@ TEST_F(infoleak, new_mapping_is_zero)
 	EXPECT_EQ(0, self->map->generation);
 	EXPECT_EQ(0, self->map->flags);
 	EXPECT_EQ(variant->line_max, self->map->line_max);
-	EXPECT_TRUE(is_all(self->map->spare, 0, sizeof(self->map->spare)));
+	EXPECT_TRUE(is_all(self->map->reserved, 0, sizeof(self->map->reserved)));
 	EXPECT_TRUE(is_all(slots, 0, self->info.map_size - sizeof(*self->map)));
 }
 

@@ -315,7 +315,7 @@ TEST_F(channel, info_and_sysfs_report_generation_limits_and_open_files)
 	EXPECT_LE(4 * after.line_max, after.map_size);
 	EXPECT_EQ(0, after.map_size % sysconf(_SC_PAGESIZE));
 	EXPECT_EQ(LASTLINE_MODE_LINE, after.mode);
-	EXPECT_EQ(0, after.spare);
+	EXPECT_EQ(0, after.reserved);
 	EXPECT_EQ(after.generation, atoll(attribute(after.number, "generation")));
 	EXPECT_EQ(after.monotonic_ns, atoll(attribute(after.number, "monotonic_ns")));
 	EXPECT_EQ(after.line_max, atoll(attribute(after.number, "line_max")));
@@ -360,7 +360,7 @@ TEST_F(channel, taken_reports_last_line_of_this_file)
 	EXPECT_EQ(info.monotonic_ns, taken.monotonic_ns);
 	EXPECT_LE(info.realtime_ns - MS, taken.realtime_ns);
 	EXPECT_GE(info.realtime_ns + MS, taken.realtime_ns);
-	EXPECT_EQ(0, taken.spare[0] | taken.spare[1] | taken.spare[2]);
+	EXPECT_EQ(0, taken.reserved[0] | taken.reserved[1] | taken.reserved[2]);
 }
 
 /* @count lines are published, one is read. */

@@ -353,7 +353,7 @@ void check_info(const struct file *file, const struct lastline_info *info)
 	expect_field("map_size", info->map_size, model_map_size(channel));
 	expect_field("number", info->number, channel->add.number);
 	expect_field("mode", info->mode, channel->add.mode);
-	expect_field("spare", info->spare, 0);
+	expect_field("reserved", info->reserved, 0);
 }
 
 void check_taken(const struct file *file, const struct lastline_taken *taken)
@@ -362,7 +362,7 @@ void check_taken(const struct file *file, const struct lastline_taken *taken)
 	check_times(taken->monotonic_ns, taken->realtime_ns, file->since);
 	expect_field("missed", taken->missed, file->taken.missed);
 	expect_field("missed_last", taken->missed_last, file->taken.missed_last);
-	expect_field("spare", taken->spare[0] | taken->spare[1] | taken->spare[2], 0);
+	expect_field("reserved", taken->reserved[0] | taken->reserved[1] | taken->reserved[2], 0);
 }
 
 static long model_ioctl(struct file *file, unsigned long request, bool good)

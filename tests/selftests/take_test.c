@@ -17,7 +17,7 @@ static const char *take(int fd, __u64 deadline_ns, struct lastline_take *at)
 	at->buf = (uintptr_t)line;
 	at->size = sizeof(line) - 1;
 	at->deadline_ns = deadline_ns;
-	at->spare = 0;
+	at->reserved = 0;
 	len = ioctl(fd, LASTLINE_IOC_TAKE, at);
 	line[len < 0 ? 0 : len] = '\0';
 	return line;
@@ -43,9 +43,9 @@ TEST_F(channel, take_returns_latest_line_and_its_description)
 	EXPECT_GE(taken.realtime_ns + MS, at.taken.realtime_ns);
 	EXPECT_EQ(1, at.taken.missed);
 	EXPECT_EQ(1, at.taken.missed_last);
-	EXPECT_EQ(0, at.taken.spare[0] | at.taken.spare[1] | at.taken.spare[2]);
+	EXPECT_EQ(0, at.taken.reserved[0] | at.taken.reserved[1] | at.taken.reserved[2]);
 	EXPECT_EQ(0, at.left);
-	EXPECT_EQ(0, at.spare);
+	EXPECT_EQ(0, at.reserved);
 	EXPECT_TRUE(nothing_to_read(self->reader));
 }
 
@@ -83,9 +83,9 @@ TEST_F(channel, take_with_bad_argument_takes_nothing)
 	at->size = self->line_max;
 	EXPECT_ERRNO(EFAULT, ioctl(self->reader, LASTLINE_IOC_TAKE, at));
 	at->buf = (uintptr_t)self->buf;
-	at->spare = 1;
+	at->reserved = 1;
 	EXPECT_ERRNO(EINVAL, ioctl(self->reader, LASTLINE_IOC_TAKE, at));
-	at->spare = 0;
+	at->reserved = 0;
 	at->size = 0;
 	EXPECT_ERRNO(EINVAL, ioctl(self->reader, LASTLINE_IOC_TAKE, at));
 	at->size = self->line_max;

@@ -29,23 +29,23 @@ REQUIRE(SIZE(128) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(line_max, 16
 #define STRUCT lastline_info
 REQUIRE(SIZE(64) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(realtime_ns, 16) &&
 	AT(line_max, 24) && AT(readers, 28) && AT(writers, 32) && AT(sleepers, 36) &&
-	AT(map_size, 40) && AT(number, 48) && AT(mode, 52) && AT(spare, 56));
+	AT(map_size, 40) && AT(number, 48) && AT(mode, 52) && AT(reserved, 56));
 #undef STRUCT
 #define STRUCT lastline_taken
 REQUIRE(SIZE(64) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(realtime_ns, 16) &&
-	AT(missed, 24) && AT(missed_last, 32) && AT(spare, 40));
+	AT(missed, 24) && AT(missed_last, 32) && AT(reserved, 40));
 #undef STRUCT
 #define STRUCT lastline_take
 REQUIRE(SIZE(96) && AT(buf, 0) && AT(deadline_ns, 8) && AT(size, 16) && AT(left, 20) &&
-	AT(spare, 24) && AT(taken, 32));
+	AT(reserved, 24) && AT(taken, 32));
 #undef STRUCT
 #define STRUCT lastline_add
 REQUIRE(SIZE(128) && AT(number, 0) && AT(mode, 4) && AT(line_max, 8) && AT(permissions, 12) &&
-	AT(uid, 16) && AT(gid, 20) && AT(name, 24) && AT(spare, 88));
+	AT(uid, 16) && AT(gid, 20) && AT(name, 24) && AT(reserved, 88));
 #undef STRUCT
 #define STRUCT lastline_map
 REQUIRE(SIZE(64) && AT(generation, 0) && AT(version, 8) && AT(stride, 12) && AT(line_max, 16) &&
-	AT(flags, 20) && AT(spare, 24));
+	AT(flags, 20) && AT(reserved, 24));
 #undef STRUCT
 #define STRUCT lastline_slot
 REQUIRE(SIZE(24) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(offset, 16) &&

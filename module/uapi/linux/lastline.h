@@ -44,7 +44,7 @@
  * @map_size:     bytes to mmap() for the mapped view
  * @number:       N of /dev/lastlineN
  * @mode:         LASTLINE_MODE_LINE or LASTLINE_MODE_RECORD
- * @spare:        zero
+ * @reserved:     zero
  *
  * The fields are a snapshot; @generation and the two times belong together.
  */
@@ -59,7 +59,7 @@ struct lastline_info {
 	__u64 map_size;
 	__u32 number;
 	__u32 mode;
-	__u64 spare;
+	__u64 reserved;
 };
 
 /**
@@ -70,7 +70,7 @@ struct lastline_info {
  * @missed:       publications since this file was opened that it can no longer
  *                get, because a newer line was taken instead
  * @missed_last:  how many of those lie between the last two lines it took
- * @spare:        zero
+ * @reserved:     zero
  *
  * Lines passed over by lseek(fd, 0, SEEK_END) were skipped, not missed. A line that was
  * cleared away, and the clearing, count as missed when a newer line is taken, unless a
@@ -82,7 +82,7 @@ struct lastline_taken {
 	__u64 realtime_ns;
 	__u64 missed;
 	__u64 missed_last;
-	__u64 spare[3];
+	__u64 reserved[3];
 };
 
 /**
@@ -92,7 +92,7 @@ struct lastline_taken {
  *               namespace; 0: not at all, LASTLINE_FOREVER: without end
  * @size:        room in the buffer in bytes, at least 1
  * @left:        gets how many bytes of the line did not fit, for the next reads
- * @spare:       must be zero
+ * @reserved:    must be zero
  * @taken:       gets what is known of the line, in the same moment
  */
 struct lastline_take {
@@ -100,7 +100,7 @@ struct lastline_take {
 	__u64 deadline_ns;
 	__u32 size;
 	__u32 left;
-	__u64 spare;
+	__u64 reserved;
 	struct lastline_taken taken;
 };
 
@@ -112,7 +112,7 @@ struct lastline_take {
  * wipes its bytes; the generation goes on by one, if there was a line, and nobody is
  * woken. It fails with EBADF unless the file can write. TAKE reads as read() does, in one
  * call with the deadline and TAKEN, and returns the number of bytes. It fails with EBADF
- * unless the file can read, EINVAL for a size of 0 or a spare field that is not, EAGAIN
+ * unless the file can read, EINVAL for a size of 0 or a reserved field that is not, EAGAIN
  * if nothing is new and it may not sleep, by a deadline of 0 or O_NONBLOCK, ETIMEDOUT
  * when the deadline has come, EINTR, ENOMEM and EFAULT; then it took nothing, and @left
  * and @taken are zero or what they were. (Only if the structure, which was written
@@ -138,7 +138,7 @@ struct lastline_take {
  * @gid:         group of the node, likewise
  * @name:        letters, digits, '.', '_', '-' and a final 0, not "." or ".."; no
  *               other channel may have it. All 0: none
- * @spare:       must be zero
+ * @reserved:    must be zero
  */
 struct lastline_add {
 	__s32 number;
@@ -148,7 +148,7 @@ struct lastline_add {
 	__u32 uid;
 	__u32 gid;
 	char name[LASTLINE_NAME_MAX];
-	__u64 spare[5];
+	__u64 reserved[5];
 };
 
 /*
@@ -191,7 +191,7 @@ struct lastline_add {
  * @stride:     bytes from one slot to the next
  * @line_max:   longest line in bytes, its newline included
  * @flags:      LASTLINE_MAP_REMOVED or 0
- * @spare:      zero
+ * @reserved:   zero
  */
 struct lastline_map {
 	__aligned_u64 generation;
@@ -199,7 +199,7 @@ struct lastline_map {
 	__u32 stride;
 	__u32 line_max;
 	__u32 flags;
-	__u32 spare[10];
+	__u32 reserved[10];
 };
 
 /**
