@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * liblastline: the channels of the lastline driver without ioctls.
+ * liblastline: channels of the lastline driver, without ioctls. See liblastline(3).
  *
- * Errors. A function that returns int returns a negative errno when it fails, and then
- * has changed nothing; errno itself means nothing. Every function that is given a
- * channel may return -ENODEV, which then means that the channel was removed.
+ * Errors. Functions that return int return a negative errno on failure, and then have
+ * changed nothing; errno has no meaning. Every function with a channel argument may
+ * return -ENODEV: the channel was removed.
  *
- * Times. All are nanoseconds. A timeout counts from the call, a deadline is a moment of
- * CLOCK_MONOTONIC; for both, 0 means "do not wait" and LASTLINE_FOREVER "wait without
- * end". A wait that is over gives -ETIMEDOUT, and one of 0 -EAGAIN. A signal handler ends
- * a wait with -EINTR; with SA_RESTART only those for several channels or for a reader. The
- * driver knows no time namespaces: in one whose CLOCK_MONOTONIC is shifted, timeouts and
- * ages are off by as much.
+ * Times. All are in nanoseconds. A timeout starts with the call, a deadline is a time of
+ * CLOCK_MONOTONIC; for both, 0 means not to wait and LASTLINE_FOREVER no limit. At the
+ * limit, functions return -ETIMEDOUT, or -EAGAIN if it is 0. Signal handlers interrupt a
+ * wait with -EINTR; those with SA_RESTART do not interrupt lastline_take(). Times do not
+ * follow time namespaces.
  *
- * Threads. Different struct lastline are independent. Of one and the same, any number of
- * threads may publish and ask for its info at a time, but only one may take or peek, for
- * both fill the same buffer. Threads that share a channel's lines among them open it
- * once each, or hand out what one of them takes.
+ * Threads. Different struct lastline are independent. Any number of threads may publish
+ * on the same one and get its info at the same time, but only one may take or peek,
+ * because both use the same buffer.
  *
- * Which channel. Wherever a function takes a string for it, that is a number ("0"), a
- * name that the channel was added with ("engine"), "lastline0", or a path with a slash
- * in it ("/dev/lastline/engine"). Digits and "lastline0" are a number, never a name.
+ * Channels. @which is a number ("0"), a kernel name ("lastline0"), a name that the channel
+ * was added with ("engine"), or a path with a slash ("/dev/lastline/engine").
  *
- * Some functions are called as the structures that they fill in, like stat(2). C++ then
- * wants the word "struct" in front of the structure.
+ * C++. Write "struct" before names of structures: some functions have the same name.
  *
- * All of it since 1.0.
+ * Everything here exists since version 1.0.
  */
 #ifndef LASTLINE_H
 #define LASTLINE_H
@@ -40,20 +36,20 @@
 extern "C" {
 #endif
 
-/* An open channel. */
+/* An open channel */
 struct lastline;
 
 /**
- * struct lastline_line - a line, or a record
- * @data:         its bytes, and behind them a 0 that is not counted; good until the next
- *                take or peek of the same struct lastline, or its close
- * @size:         how many, the newline included
- * @generation:   how many lines were published on the channel, up to this one
- * @monotonic_ns: when it was published, CLOCK_MONOTONIC
- * @realtime_ns:  the same moment, CLOCK_REALTIME as it is set now
- * @missed:       lines between the one taken or skipped before and this one; for the first
- *                one, since the channel was opened. 0 for one that was peeked at
- * @spare:        zero
+ * struct lastline_line - a line or a record
+ * @data:         @size bytes, followed by a NUL; valid until the next take or peek of the
+ *                same struct lastline, or until it is closed
+ * @size:         length in bytes, including the newline; at least 1
+ * @generation:   generation of the line
+ * @monotonic_ns: time of its publication, CLOCK_MONOTONIC
+ * @realtime_ns:  the same time, CLOCK_REALTIME
+ * @missed:       number of lines missed since the last one that was taken or skipped, or
+ *                since the channel was opened; 0 after a peek
+ * @spare:        reserved, zero
  */
 struct lastline_line {
 	const char *data;
@@ -66,17 +62,17 @@ struct lastline_line {
 };
 
 /**
- * struct lastline_status - what can be seen of a channel without opening it
- * @generation:   generation of the latest line; 0: none was ever published
- * @monotonic_ns: when that was, CLOCK_MONOTONIC; 0: there is no line
- * @line_max:     longest line in bytes, its newline included
- * @readers:      open files that can read
- * @writers:      open files that can write
+ * struct lastline_status - sysfs attributes of a channel
+ * @generation:   generation of the newest line; 0: nothing was ever published
+ * @monotonic_ns: time of publication, CLOCK_MONOTONIC; 0: there is no line
+ * @line_max:     maximum length of a line in bytes, including the newline
+ * @readers:      number of files open for reading
+ * @writers:      number of files open for writing
  * @mode:         LASTLINE_MODE_LINE or LASTLINE_MODE_RECORD
- * @name:         the name that it was added with, or ""
- * @spare:        zero
+ * @name:         name that the channel was added with, or ""
+ * @spare:        reserved, zero
  *
- * On a busy channel @monotonic_ns may be of a newer line than @generation.
+ * On a busy channel @monotonic_ns may belong to a newer line than @generation.
  */
 struct lastline_status {
 	uint64_t generation;
@@ -95,33 +91,33 @@ struct lastline_status {
 
 /**
  * lastline_open - open a channel
- * @channel: gets it
- * @which:   which one, see above
- * @flags:   O_RDONLY to take lines, O_WRONLY to publish some, or O_RDWR for both;
- *           with O_NONBLOCK no take waits. Others are ignored
+ * @channel: set to the channel
+ * @which:   the channel, see above
+ * @flags:   O_RDONLY, O_WRONLY or O_RDWR; with O_NONBLOCK no take waits. Other flags are
+ *           ignored
  *
- * The first take of a fresh one gets the line that is there already, if there is one.
+ * The first take returns the line that is already there, if any.
  *
  * Return: 0, -ENOSYS if the driver is not loaded, -ENODEV if there is no such channel,
- * -EACCES without permission, -EPERM where the process may not use such devices, -ENOTTY
- * if the path is something else, or what open(2) says.
+ * -EACCES without permission, -EPERM if the process may not use the device, -ENOTTY if
+ * the path is not a channel, -ENOMEM, or another error of open(2) or stat(2).
  */
 int lastline_open(struct lastline **channel, const char *which, int flags);
 
 /**
- * lastline_close - close it and forget all that was taken from it
- * @channel: it, or NULL
+ * lastline_close - close a channel and free its lines
+ * @channel: the channel, or NULL
  */
 void lastline_close(struct lastline *channel);
 
 /**
- * lastline_fd - for an event loop
+ * lastline_fd - get the file descriptor, for event loops
  * @channel: the channel
  *
- * It is readable while there is a line to take; then call lastline_take() with a timeout
- * of 0. Edge-triggered loops get an edge for each line.
+ * The descriptor is readable while there is a line to take; then call lastline_take()
+ * with a timeout of 0. Edge-triggered loops get an event for each line.
  *
- * Return: the file descriptor, which stays the channel's.
+ * Return: the descriptor, which the caller must not close.
  */
 int lastline_fd(const struct lastline *channel);
 
@@ -130,42 +126,42 @@ int lastline_fd(const struct lastline *channel);
  */
 
 /**
- * lastline_publish - make a line or a record the latest one
+ * lastline_publish - publish a line or a record
  * @channel: the channel, open for writing
- * @data:    its bytes
- * @size:    how many; a newline at the end of a line may be there or not
+ * @data:    bytes of the line
+ * @size:    number of bytes, with or without a newline at the end
  *
- * Never waits for anybody.
+ * Never waits for readers or other writers.
  *
- * Return: 0, -EINVAL if a newline is in the middle of it or a record is empty, -EMSGSIZE
- * if it is longer than the channel's lines can be, or -EBADF if it is not open for
- * writing.
+ * Return: 0, -EINVAL if a newline is in the middle or a record is empty, -EMSGSIZE if the
+ * line is longer than line_max of the channel, -EBADF if it is not open for writing, or
+ * -ENOMEM.
  */
 int lastline_publish(struct lastline *channel, const void *data, size_t size);
 
 /**
- * lastline_printf - publish what printf() would print
+ * lastline_printf - format and publish a line
  * @channel: the channel, open for writing
- * @format:  as of printf(); a newline at the end may be there or not
+ * @format:  format of printf(), with or without a newline at the end
  *
- * Return: as lastline_publish(), or -ENOMEM.
+ * Return: as lastline_publish().
  */
 int lastline_printf(struct lastline *channel, const char *format, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 
 /**
- * lastline_vprintf - the same with its arguments in a list
+ * lastline_vprintf - lastline_printf() with a va_list
  * @channel: the channel, open for writing
- * @format:  as of vprintf()
- * @args:    the arguments
+ * @format:  format of vprintf()
+ * @args:    arguments
  *
- * Return: as lastline_printf().
+ * Return: as lastline_publish().
  */
 int lastline_vprintf(struct lastline *channel, const char *format, va_list args)
 	__attribute__((__format__(__printf__, 2, 0)));
 
 /**
- * lastline_clear - take the latest line away, as if none had been published yet
+ * lastline_clear - remove the newest line, as if none had been published
  * @channel: the channel, open for writing
  *
  * Return: 0, or -EBADF if it is not open for writing.
@@ -173,27 +169,27 @@ int lastline_vprintf(struct lastline *channel, const char *format, va_list args)
 int lastline_clear(struct lastline *channel);
 
 /*
- * Taking
+ * Reading
  */
 
 /**
- * lastline_take - the newest line that this struct lastline has not had, whole
+ * lastline_take - take the newest line, or wait until there is an unseen one
  * @channel:    the channel, open for reading
- * @line:       gets it
- * @timeout_ns: how long to wait for one
+ * @line:       set to the line
+ * @timeout_ns: time limit
  *
- * One system call, whether it waits or not.
+ * Makes one system call, even if it waits.
  *
- * Return: 0, -EAGAIN or -ETIMEDOUT without a new line, -EINTR, -ENOMEM, or -EBADF if it
- * is not open for reading.
+ * Return: 0, -EAGAIN or -ETIMEDOUT without a new line, -EINTR, -ENOMEM, or -EBADF if the
+ * channel is not open for reading.
  */
 int lastline_take(struct lastline *channel, struct lastline_line *line, uint64_t timeout_ns);
 
 /**
- * lastline_take_until - the same with a deadline
+ * lastline_take_until - lastline_take() with a deadline
  * @channel:     the channel, open for reading
- * @line:        gets it
- * @deadline_ns: until when to wait
+ * @line:        set to the line
+ * @deadline_ns: time limit
  *
  * Return: as lastline_take().
  */
@@ -201,20 +197,19 @@ int lastline_take_until(struct lastline *channel, struct lastline_line *line,
 			uint64_t deadline_ns);
 
 /**
- * lastline_peek - the newest line, had or not, without taking it
+ * lastline_peek - get the newest line without taking it
  * @channel: the channel, open for reading
- * @line:    gets it
+ * @line:    set to the line
  *
- * No system call but for the first time, which maps the channel.
+ * Only the first call makes a system call, to map the channel.
  *
- * Return: 0, -EAGAIN if there is none, -EBUSY if it was overwritten each of many times
- * while it was being copied, -ENOMEM, -EBADF if it is not open for reading, or -ENOSYS
- * where generations cannot be read in one piece (32-bit machines without such loads).
+ * Return: 0, -EAGAIN if there is no line, -EBUSY if the line was overwritten during each
+ * of many attempts to copy it, -ENOMEM, or as lastline_map().
  */
 int lastline_peek(struct lastline *channel, struct lastline_line *line);
 
 /**
- * lastline_skip - count what is there now as taken: the next take gets a newer line
+ * lastline_skip - skip the newest line: the next take waits for a newer one
  * @channel: the channel
  *
  * Return: 0 or a negative errno.
@@ -222,7 +217,7 @@ int lastline_peek(struct lastline *channel, struct lastline_line *line);
 int lastline_skip(struct lastline *channel);
 
 /**
- * lastline_rewind - let the next take get the present line again
+ * lastline_rewind - let the next take return the newest line again
  * @channel: the channel
  *
  * Return: 0 or a negative errno.
@@ -230,16 +225,14 @@ int lastline_skip(struct lastline *channel);
 int lastline_rewind(struct lastline *channel);
 
 /**
- * lastline_follow - call a function with each line that it can keep up with
+ * lastline_follow - call a function for each line
  * @channel: the channel, open for reading
- * @each:    gets the line and @arg; ends it by anything but 0
- * @arg:     whatever it wants
+ * @each:    gets the line and @arg; a value other than 0 ends the loop
+ * @arg:     passed to @each
  *
- * What is published while @each runs is overwritten by newer ones and counted in
- * @missed of the next.
+ * Lines that are overwritten while @each runs are missed.
  *
- * Return: what @each returned, or as lastline_take(). Positive numbers of @each cannot be
- * taken for an error.
+ * Return: what @each returned, which should be positive, or as lastline_take().
  */
 int lastline_follow(struct lastline *channel,
 		    int (*each)(const struct lastline_line *line, void *arg), void *arg);
@@ -249,130 +242,130 @@ int lastline_follow(struct lastline *channel,
  */
 
 /**
- * lastline_wait - until there is something to take in one of several channels
- * @channels:   them, open for reading
- * @count:      how many
- * @timeout_ns: how long
+ * lastline_wait - wait until one of several channels has a line to take
+ * @channels:   channels, open for reading
+ * @count:      number of channels, 1 to INT_MAX
+ * @timeout_ns: time limit
  *
- * The first of them in the array is named first: who wants to be fair goes round.
- *
- * Return: the index of one with a new line, or that was removed; -EAGAIN, -ETIMEDOUT,
- * -EINTR, -ENOMEM, or -EINVAL for no channel or more than INT_MAX.
+ * Return: the lowest index of a channel that has a line to take or was removed, -EAGAIN,
+ * -ETIMEDOUT, -EINTR, -ENOMEM, or -EINVAL if @count is out of range.
  */
 int lastline_wait(struct lastline *const *channels, size_t count, uint64_t timeout_ns);
 
 /**
- * lastline_wait_until - the same with a deadline
- * @channels:    them, open for reading
- * @count:       how many
- * @deadline_ns: until when
+ * lastline_wait_until - lastline_wait() with a deadline
+ * @channels:    channels, open for reading
+ * @count:       number of channels, 1 to INT_MAX
+ * @deadline_ns: time limit
  *
  * Return: as lastline_wait().
  */
 int lastline_wait_until(struct lastline *const *channels, size_t count, uint64_t deadline_ns);
 
 /**
- * lastline_wait_reader - until somebody else has the channel open for reading
- * @channel:    the channel, open for anything
- * @timeout_ns: how long
+ * lastline_wait_reader - wait until the channel is open for reading
+ * @channel:    the channel; does not count as a reader itself
+ * @timeout_ns: time limit
  *
- * Return: how many there are, -EAGAIN, -ETIMEDOUT, -EINTR, or what opening the
- * channel's attribute in sysfs says. The channel itself does not count, if it can read.
+ * Return: the number of readers, -EAGAIN, -ETIMEDOUT, -EINTR, or an error of open(2) for
+ * the sysfs attribute.
  */
 int lastline_wait_reader(struct lastline *channel, uint64_t timeout_ns);
 
 /**
- * lastline_wait_reader_until - the same with a deadline
- * @channel:     the channel, open for anything
- * @deadline_ns: until when
+ * lastline_wait_reader_until - lastline_wait_reader() with a deadline
+ * @channel:     the channel; does not count as a reader itself
+ * @deadline_ns: time limit
  *
  * Return: as lastline_wait_reader().
  */
 int lastline_wait_reader_until(struct lastline *channel, uint64_t deadline_ns);
 
 /*
- * Looking
+ * Status
  */
 
 /**
- * lastline_info - the channel as it is now
- * @channel: the channel, open for anything
- * @info:    gets it, see <linux/lastline.h>
+ * lastline_info - get the state of a channel
+ * @channel: the channel
+ * @info:    set to the state, see <linux/lastline.h>
  *
  * Return: 0 or -ENODEV.
  */
 int lastline_info(struct lastline *channel, struct lastline_info *info);
 
 /**
- * lastline_map - the mapped view, for lastline_map_look() and the like
+ * lastline_map - map a channel, for lastline_map_look() and similar functions
  * @channel: the channel, open for reading
- * @map:     gets it; good until the close, see <linux/lastline.h>
+ * @map:     set to the mapping, which is valid until the channel is closed; see
+ *           <linux/lastline.h>
  *
- * Return: 0, -ENOSYS if it has a version that this library does not know or the machine
- * none at all, -EBADF if it is not open for reading, or what mmap(2) says.
+ * Return: 0, -ENOSYS if the library does not know the version of the mapping or the
+ * machine has no 64-bit atomic loads, -EBADF if the channel is not open for reading, or
+ * an error of mmap(2).
  */
 int lastline_map(struct lastline *channel, const struct lastline_map **map);
 
 /**
- * lastline_find - the number of a channel
- * @which: which one, see above
+ * lastline_find - get the number of a channel
+ * @which: the channel, see above
  *
- * Opens nothing of it, and needs no permission.
+ * Needs no permission and does not open the channel.
  *
  * Return: N of /dev/lastlineN, -ENOSYS if the driver is not loaded, -ENODEV if there is no
- * such channel, -ENOTTY if the path is something else.
+ * such channel, -ENOTTY if the path is not a channel, or another error of stat(2).
  */
 int lastline_find(const char *which);
 
 /**
- * lastline_list - the numbers of all channels
- * @numbers: gets them, ascending; to be freed by free()
+ * lastline_list - get the numbers of all channels
+ * @numbers: set to an array in ascending order, to be released with free()
  *
- * Return: how many, -ENOSYS if the driver is not loaded, or -ENOMEM.
+ * Return: the number of channels, -ENOSYS if the driver is not loaded, or -ENOMEM.
  */
 int lastline_list(int **numbers);
 
 /**
- * lastline_status - what can be seen of a channel without opening it
+ * lastline_status - get the sysfs attributes of a channel
  * @number: N of /dev/lastlineN
- * @status: gets it
+ * @status: set to the attributes
  *
- * Needs no permission, and nobody takes the caller for a reader.
+ * Needs no permission and does not count as a reader.
  *
  * Return: 0 or -ENODEV.
  */
 int lastline_status(int number, struct lastline_status *status);
 
 /**
- * lastline_generation - has anything been published, without opening the channel?
+ * lastline_generation - get the generation of a channel from sysfs
  * @number:     N of /dev/lastlineN
- * @generation: gets the generation of the latest line; 0: none was ever published
+ * @generation: set to the generation; 0: nothing was ever published
  *
- * As lastline_status(), for those who look at many channels often: a seventh of the cost.
+ * Costs a seventh of lastline_status().
  *
  * Return: 0 or -ENODEV.
  */
 int lastline_generation(int number, uint64_t *generation);
 
 /*
- * Channels that come and go. Both want CAP_SYS_ADMIN.
+ * Adding and removing channels, which needs CAP_SYS_ADMIN
  */
 
 /**
- * lastline_add - make a channel
- * @add: what it is to be like, see <linux/lastline.h>
+ * lastline_add - add a channel
+ * @add: the channel, see <linux/lastline.h>
  *
- * Return: its number, -ENOSYS if the driver is not loaded, -EACCES or -EPERM without the
- * right, -EINVAL for a value out of range, -EEXIST if number or name are taken, -ENOSPC
- * if there are LASTLINE_CHANNELS_MAX, or -ENOMEM.
+ * Return: its number, -ENOSYS if the driver is not loaded, -EACCES or -EPERM without
+ * permission, -EINVAL for a value out of range, -EEXIST if the number or the name is in
+ * use, -ENOSPC if there are LASTLINE_CHANNELS_MAX channels, or -ENOMEM.
  */
 int lastline_add(const struct lastline_add *add);
 
 /**
- * lastline_remove - take a channel away, also while it is in use
+ * lastline_remove - remove a channel, even if it is in use
  * @number: N of /dev/lastlineN
  *
- * Return: the number, -ENOSYS, -EACCES, -EPERM, or -ENODEV if there is none.
+ * Return: the number, -ENOSYS, -EACCES, -EPERM, or -ENODEV if there is no such channel.
  */
 int lastline_remove(int number);
 
