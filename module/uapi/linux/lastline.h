@@ -7,9 +7,7 @@
  * are zero. A generation counts the publications of one channel; 0 means none. Times are
  * in nanoseconds; 0 means that there is no line. A realtime is the monotonic time
  * converted to CLOCK_REALTIME when the ioctl runs, so it follows corrections of the
- * clock.
- *
- * Everything here exists since version 1.0.
+ * clock. Since 1.0.
  */
 #ifndef _UAPI_LINUX_LASTLINE_H
 #define _UAPI_LINUX_LASTLINE_H
