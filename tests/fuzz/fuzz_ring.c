@@ -185,13 +185,8 @@ static void check_map(void)
 	assert(map->version == LASTLINE_MAP_VERSION);
 	assert(map->line_max == ring.line_max);
 	assert(map->stride % 64 == 0);
-<<<<<<< HEAD:tests/fuzz/fuzz_ring.c
 	assert(map->stride > sizeof(*slot) + ring.line_max);
 	assert(is_zero((const char *)map->reserved, (const char *)(map + 1)));
-=======
-	assert(map->stride > sizeof(*slot) + latest.line_max);
-	assert(is_zero((const char *)map->reserved, (const char *)(map + 1)));
->>>>>>> a9b9285 (uapi: name the reserved fields reserved):tests/fuzz/fuzz_latest.c
 	for (i = 0; i < SLOTS; i++) {
 		slot = slot_of(i);
 		line = &ref.slots[i];
