@@ -25,8 +25,7 @@
  * @mode:     LASTLINE_MODE_*; constant
  * @removed:  the channel has been removed, and its number is free again; written under
  *            @lock, read without it
- * @lock:     protects @removed, @readers, @writers, their notification in sysfs, and
- *            lastline_ring_attach()
+ * @lock:     see below
  * @readers:  open files that can read; written under @lock, read without it
  * @writers:  open files that can write; written under @lock, read without it
  * @ring:     the slots; has its own lock
@@ -45,6 +44,10 @@ struct lastline_channel {
 	u8 mode;
 
 	bool removed;
+	/*
+	 * Protects @removed, @readers, @writers, their notification in sysfs, and
+	 * lastline_ring_attach().
+	 */
 	struct mutex lock;
 	unsigned int readers;
 	unsigned int writers;

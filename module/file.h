@@ -43,7 +43,7 @@ struct lastline_rest {
  * @channel:  the channel
  * @map:      its slots; readers need nothing else of the channel
  * @memcg:    memory cgroup of the opener; the buffers are charged to it
- * @lock:     protects the fields below; see the top of this file
+ * @lock:     see the top of this file
  * @read_seq: incremented by each change of what the next read returns
  * @seen_gen: newest generation that this file read, skipped, or found when it was
  *            opened; only later ones can be missed. Also read without @lock
@@ -59,6 +59,7 @@ struct lastline_file {
 	const struct lastline_map *map;
 	struct mem_cgroup *memcg;
 
+	/* Protects everything below. */
 	spinlock_t lock;
 	u64 read_seq;
 	u64 seen_gen;

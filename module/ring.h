@@ -18,8 +18,7 @@
  * @map:      the slots and the generation of the latest line; NULL until
  *            lastline_ring_attach(), constant from then on
  * @line_max: longest line in bytes, including its newline; constant
- * @lock:     serialises writers: protects all writing to @map. A reader takes it only
- *            after LASTLINE_RING_MAX_RETRIES failed attempts without it.
+ * @lock:     see below
  *
  * Readers, like processes that mapped the channel, need only the map. They do not touch
  * this structure, which is on a cache line that writers modify.
@@ -27,6 +26,10 @@
 struct lastline_ring {
 	struct lastline_map *map;
 	u32 line_max;
+	/*
+	 * Serialises writers: protects all writing to @map. A reader takes it only after
+	 * LASTLINE_RING_MAX_RETRIES failed attempts without it.
+	 */
 	spinlock_t lock;
 };
 

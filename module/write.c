@@ -188,14 +188,15 @@ static __always_inline ssize_t write_bytes(struct lastline_file *file,
 	if (file_is_removed(file))
 		return -ENODEV;
 	/* One comparison excludes both 0 and everything longer than a line. */
-	if (likely(from->len - 1 < file->channel->ring.line_max))
+	if (likely(from->len - 1 < file->channel->ring.line_max)) {
 		done = write_fast(file, from, from->len, true, mode);
-	else if (!from->len)
-		return 0;
-	else if (mode == LASTLINE_MODE_RECORD)
-		return -EMSGSIZE;
-	else
+	} else {
+		if (!from->len)
+			return 0;
+		if (mode == LASTLINE_MODE_RECORD)
+			return -EMSGSIZE;
 		done = write_large(file, *from);
+	}
 	if (!done) {
 		ret = write_slow(file, *from, mode);
 		if (ret)
