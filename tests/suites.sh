@@ -573,7 +573,7 @@ known_bugs_of() { tests/vm/known_bugs/run "$1" "${machine[@]}"; }
 # prepare_distribution NAME: its kernel, with the module that its compiler made
 prepare_distribution()
 {
-	distribution=$("$top/tests/vm/distribution" "$1") && build_for "$distribution" >/dev/null || return
+	distribution=$("$top/tests/vm/distribution" "$1") && build_for "$1" >/dev/null || return
 	machine=(--kernel "$distribution/vmlinuz" --module "$build/$1.ko" --timeout 3600)
 	carried=(--smp 4 "${tools[@]/#/--with=}")
 }
