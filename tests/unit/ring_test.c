@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The slots of a channel: what the fuzzer, which publishes, aborts and reads lines in any
- * order, does not do.
+ * The ring of slots: what the fuzzer does not cover. It publishes, discards and reads lines
+ * in any order.
  */
 #include <errno.h>
 
@@ -27,8 +27,9 @@ static void set_up(struct lastline_ring *ring, u32 line_max)
 	lastline_ring_attach(ring, memset(aligned_alloc(PAGE_SIZE, size), 0, size));
 }
 
-/* Fills the first @end bytes of the next slot with @byte; the line begins at @offset. */
-static struct lastline_slot *publish_bytes(struct lastline_ring *ring, char byte, u32 offset, u32 end)
+/* Publishes a line of this byte, from @offset to @end in its slot. */
+static struct lastline_slot *publish_bytes(struct lastline_ring *ring, char byte, u32 offset,
+					   u32 end)
 {
 	struct lastline_slot *slot;
 
@@ -41,13 +42,13 @@ static struct lastline_slot *publish_bytes(struct lastline_ring *ring, char byte
 	return slot;
 }
 
-/* Publishes a longest line of this byte. */
+/* Publishes a line of this byte and of the maximum length. */
 static struct lastline_slot *publish(struct lastline_ring *ring, char byte)
 {
 	return publish_bytes(ring, byte, 1, ROOM);
 }
 
-static bool holds(const char *data, char byte, u32 length)
+static bool all_equal(const char *data, char byte, u32 length)
 {
 	u32 i;
 
@@ -58,19 +59,19 @@ static bool holds(const char *data, char byte, u32 length)
 	return true;
 }
 
-/* Is @line what publish() made of @byte? */
-static bool is_of(const struct lastline_line *line, char byte)
+/* Is @line the one that publish() published with @byte? */
+static bool is_line_of(const struct lastline_line *line, char byte)
 {
-	return line->length == LINE_MAX && holds(line->data, byte, LINE_MAX) &&
+	return line->length == LINE_MAX && all_equal(line->data, byte, LINE_MAX) &&
 	       line->time_ns == (u64)byte + 1000;
 }
 
-/* Takes the latest line, which is intact as nobody else writes. */
-#define TAKE() ({								\
-	const struct lastline_line taken = lastline_ring_snapshot(self->ring.map);		\
+/* The latest line, which must be valid: there is no concurrent writer. */
+#define SNAPSHOT() ({								\
+	const struct lastline_line latest = lastline_ring_snapshot(self->ring.map);	\
 										\
-	ASSERT_TRUE(lastline_ring_still_valid(&taken));					\
-	taken;									\
+	ASSERT_TRUE(lastline_ring_still_valid(&latest));			\
+	latest;									\
 })
 
 #define READ(size)	lastline_map_read(self->ring.map, self->buf, size, &self->generation)
@@ -94,12 +95,12 @@ FIXTURE_TEARDOWN(ring)
 	free(self->ring.map);
 }
 
-/* Not even the length may be trusted: it could be of another line than the offset. */
-TEST_F(ring, slot_of_another_generation_is_not_intact_and_its_line_not_read)
+/* Not even the length is valid: it may belong to another line than the offset. */
+TEST_F(ring, line_of_reused_slot_is_invalid_and_not_read)
 {
 	static const u64 others[] = { FILLING, 0, 1 + SLOTS, 1 + (1ULL << 32) };
 	struct lastline_slot *slot = publish(&self->ring, 'a');
-	struct lastline_line line = TAKE();
+	struct lastline_line line = SNAPSHOT();
 	u32 i;
 
 	slot->offset = ~0U;
@@ -113,8 +114,8 @@ TEST_F(ring, slot_of_another_generation_is_not_intact_and_its_line_not_read)
 	}
 }
 
-/* Otherwise the next line in that slot would not know what to zero. */
-TEST_F(ring, untouched_aborted_slot_keeps_its_length)
+/* The next line in that slot needs the length, to zero the bytes after itself. */
+TEST_F(ring, discarding_untouched_slot_keeps_its_length)
 {
 	struct lastline_slot before, *slot;
 	u32 i;
@@ -129,33 +130,33 @@ TEST_F(ring, untouched_aborted_slot_keeps_its_length)
 	EXPECT_EQ(before.length, slot->length);
 	EXPECT_EQ(FILLING, slot->generation);
 	publish_bytes(&self->ring, 'b', 0, 1);
-	EXPECT_TRUE(holds(slot->data + 1, 0, ROOM - 1));
+	EXPECT_TRUE(all_equal(slot->data + 1, 0, ROOM - 1));
 }
 
-/* A line that was read before must not come back: the generation goes on. */
-TEST_F(ring, clearing_leaves_no_line_and_no_byte)
+/* Generations are not reused: that would make an overwritten line valid again. */
+TEST_F(ring, clear_removes_line_and_zeroes_all_slots)
 {
 	struct lastline_line line, old;
 	u32 i;
 
 	for (i = 0; i < SLOTS; i++)
 		publish(&self->ring, 'a');
-	old = TAKE();
+	old = SNAPSHOT();
 	lastline_ring_clear(&self->ring);
-	line = TAKE();
+	line = SNAPSHOT();
 	EXPECT_EQ(old.generation + 1, line.generation);
 	EXPECT_EQ(0U, line.length);
 	EXPECT_EQ(0U, line.time_ns);
 	EXPECT_FALSE(lastline_ring_still_valid(&old));
 	for (i = 0; i < SLOTS; i++)
-		EXPECT_TRUE(holds(lastline_ring_slot(self->ring.map, i)->data, 0, ROOM));
+		EXPECT_TRUE(all_equal(lastline_ring_slot(self->ring.map, i)->data, 0, ROOM));
 	publish(&self->ring, 'b');
-	line = TAKE();
+	line = SNAPSHOT();
 	EXPECT_EQ(old.generation + 2, line.generation);
-	EXPECT_TRUE(is_of(&line, 'b'));
+	EXPECT_TRUE(is_line_of(&line, 'b'));
 }
 
-TEST_F(ring, clearing_without_a_line_changes_nothing)
+TEST_F(ring, clear_without_line_changes_nothing)
 {
 	lastline_ring_clear(&self->ring);
 	EXPECT_EQ(0U, lastline_ring_generation(self->ring.map));
@@ -165,7 +166,7 @@ TEST_F(ring, clearing_without_a_line_changes_nothing)
 	EXPECT_EQ(2U, lastline_ring_generation(self->ring.map));
 }
 
-TEST(map_is_no_more_pages_than_slots_for_the_longest_line_and_one_byte_need)
+TEST(map_has_room_for_longest_lines_and_no_page_more)
 {
 	u32 line_max, size;
 

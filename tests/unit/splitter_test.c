@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The splitter. Every buffer is exactly as large as the contract wants it, so that the
- * sanitizer sees one byte too many.
+ * The splitter. Every buffer has exactly the size that the splitter requires, so the
+ * sanitizer reports an access to one byte more.
  */
 #include <linux/types.h>
 
 #include "kselftest_harness.h"
 #include "splitter.h"
 
-/* The newline search looks at this many bytes at a time. */
+/* The newline search checks this many bytes at a time. */
 #define WORD		sizeof(long)
 
 static bool same_bytes(const char *data, u32 len, const char *expected, u32 expected_len)
@@ -18,11 +18,11 @@ static bool same_bytes(const char *data, u32 len, const char *expected, u32 expe
 
 /**
  * struct open_file - one open file, as in the driver
- * @splitter:     its partial line
+ * @splitter:     the partial line
  * @line_max:     longest line
- * @publications: lines published
- * @line:         the line published last
- * @length:       of that line
+ * @publications: number of lines published
+ * @line:         the last line published
+ * @length:       its length
  */
 struct open_file {
 	struct lastline_splitter splitter;
@@ -52,7 +52,7 @@ static void publish(struct open_file *file, const char *data, const struct lastl
 	file->publications++;
 }
 
-/* Writes data that ends with @tail, which is what the splitter sees; @whole: it is all. */
+/* Writes data that ends with @tail, all that the splitter gets; @whole: @tail is the data. */
 static int write_tail(struct open_file *file, const char *tail, u32 len, bool whole)
 {
 	struct lastline_splitter *splitter = &file->splitter;
@@ -75,21 +75,21 @@ static int write_tail(struct open_file *file, const char *tail, u32 len, bool wh
 	return ret;
 }
 
-TEST(limits_hold_up_to_the_largest_number)
+TEST(lengths_up_to_u32_max_do_not_overflow)
 {
-	const u32 most = ~0U;
+	const u32 max = ~0U;
 	struct lastline_split split;
 
-	EXPECT_EQ(0, lastline_splitter_split(most - 1, "a", 1, true, most, &split));
-	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(most, "a", 1, true, most, &split));
-	EXPECT_EQ(0, lastline_splitter_split(most - 1, "\n", 1, true, most, &split));
-	EXPECT_EQ(most - 1, split.joined);
-	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(most, "\n", 1, true, most, &split));
-	EXPECT_EQ(0, lastline_splitter_split(most, "\n\n", 2, true, most, &split));
+	EXPECT_EQ(0, lastline_splitter_split(max - 1, "a", 1, true, max, &split));
+	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(max, "a", 1, true, max, &split));
+	EXPECT_EQ(0, lastline_splitter_split(max - 1, "\n", 1, true, max, &split));
+	EXPECT_EQ(max - 1, split.joined);
+	EXPECT_EQ(-EMSGSIZE, lastline_splitter_split(max, "\n", 1, true, max, &split));
+	EXPECT_EQ(0, lastline_splitter_split(max, "\n\n", 2, true, max, &split));
 	EXPECT_EQ(0U, split.joined);
 }
 
-TEST(window_is_two_longest_lines_and_one_byte_or_all_of_a_shorter_write)
+TEST(window_is_two_longest_lines_and_one_byte)
 {
 	static const struct {
 		size_t len;
@@ -105,14 +105,15 @@ TEST(window_is_two_longest_lines_and_one_byte_or_all_of_a_shorter_write)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
-		EXPECT_EQ(cases[i].window, lastline_splitter_window(cases[i].len, cases[i].line_max));
+		EXPECT_EQ(cases[i].window,
+			  lastline_splitter_window(cases[i].len, cases[i].line_max));
 }
 
 /*
  * The newline search
  */
 
-/* Is the last line found, if newlines are at @first and @last of @len bytes? */
+/* Is the last line found, if the only newlines are at @first and @last? -1: there is none. */
 static bool finds(const char *data, u32 len, int first, int last)
 {
 	const u32 line = first < 0 ? 0 : first + 1;
@@ -126,7 +127,7 @@ static bool finds(const char *data, u32 len, int first, int last)
 	       split.length == last + 1 - line && split.joined == !line;
 }
 
-/* Puts no, one and two newlines at all places of @len bytes of @filler. */
+/* Tries no, one and two newlines at every position of @len bytes of @filler. */
 static bool finds_all(char *data, u32 len, char filler)
 {
 	int first, last;
@@ -148,7 +149,7 @@ static bool finds_all(char *data, u32 len, char filler)
 }
 
 /* The bytes around the data are newlines, which must not be found. */
-TEST(newlines_are_found_at_every_place_length_and_alignment_among_any_bytes)
+TEST(newlines_are_found_at_any_position_length_and_alignment)
 {
 	char memory[8 * WORD];
 	u32 filler, len, align;
@@ -186,8 +187,8 @@ static bool is_text_by_bytes(const unsigned char *bytes)
 	return true;
 }
 
-/* Do both searches by words find out about these bytes? */
-static bool is_exact(const unsigned char *bytes)
+/* Do both word checks give the right result for these bytes? */
+static bool word_checks_agree(const unsigned char *bytes)
 {
 	u32 i;
 
@@ -197,39 +198,39 @@ static bool is_exact(const unsigned char *bytes)
 			return false;
 	}
 	return lastline_splitter_is_text(to_word(bytes), to_word(bytes + WORD),
-				to_word(bytes + 2 * WORD), to_word(bytes + 3 * WORD)) ==
-	       is_text_by_bytes(bytes);
+					 to_word(bytes + 2 * WORD),
+					 to_word(bytes + 3 * WORD)) == is_text_by_bytes(bytes);
 }
 
-/* One byte could carry into the next one, or hide it. */
-TEST(word_search_is_exact_for_any_two_bytes_beside_each_other)
+/* A carry or borrow from one byte could change the result for the next one. */
+TEST(word_checks_are_exact_for_any_two_adjacent_bytes)
 {
 	unsigned char bytes[4 * WORD];
-	u32 first, second, place;
+	u32 first, second, at;
 
 	memset(bytes, 'a', sizeof(bytes));
-	for (place = 0; place < sizeof(bytes) - 1; place++) {
+	for (at = 0; at < sizeof(bytes) - 1; at++) {
 		for (first = 0; first <= 0xff; first++) {
 			for (second = 0; second <= 0xff; second++) {
-				bytes[place] = first;
-				bytes[place + 1] = second;
-				ASSERT_TRUE(is_exact(bytes)) {
-					TH_LOG("bytes %#x %#x at %u", first, second, place);
+				bytes[at] = first;
+				bytes[at + 1] = second;
+				ASSERT_TRUE(word_checks_agree(bytes)) {
+					TH_LOG("bytes %#x %#x at %u", first, second, at);
 				}
 			}
 		}
-		bytes[place] = 'a';
+		bytes[at] = 'a';
 	}
 }
 
 /*
- * Every short write, byte by byte. Longer ones are for the fuzzer.
+ * Every short write, compared with a search byte by byte. The fuzzer tests longer ones.
  */
 
 #define SHORT_MAX	4	/* line_max */
 #define SHORT_WRITE	(2 * SHORT_MAX + 4)
 
-/* Writes @all but for @partial bytes that came before; the splitter sees @seen of that. */
+/* Writes @all after its first @partial bytes, the partial line; the splitter gets @seen bytes. */
 static bool agrees(const char *all, u32 partial, u32 len, u32 line_max, u32 seen)
 {
 	u32 line = 0, end = 0, i;
@@ -257,7 +258,7 @@ static bool agrees(const char *all, u32 partial, u32 len, u32 line_max, u32 seen
 	return agreed;
 }
 
-/* The same for as much of the write as the splitter may see. */
+/* The same for each length that the splitter may get. */
 static bool agrees_always(const char *all, u32 partial, u32 len, u32 line_max)
 {
 	u32 seen = lastline_splitter_window(len - partial, line_max);
@@ -271,7 +272,7 @@ static bool agrees_always(const char *all, u32 partial, u32 len, u32 line_max)
 	return true;
 }
 
-TEST(every_short_write_is_split_as_its_bytes_say_and_its_end_is_enough)
+TEST(every_short_write_is_split_correctly_from_its_tail)
 {
 	u32 line_max, partial, len, pattern, i;
 	char all[SHORT_MAX + SHORT_WRITE] = "PART";

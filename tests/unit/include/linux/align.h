@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* For the distance between slots. */
 #ifndef UNIT_LINUX_ALIGN_H
 #define UNIT_LINUX_ALIGN_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* No order is weaker here than in the kernel. */
+/* These order at least as much as those of the kernel. */
 #ifndef UNIT_LINUX_ATOMIC_H
 #define UNIT_LINUX_ATOMIC_H
 
@@ -14,11 +14,10 @@ struct atomic64 {
 
 #define atomic64_t	struct atomic64
 
-/* Loads before it; loads and stores behind it. */
+/* Loads before; loads and stores after. */
 #define smp_rmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_ACQUIRE))
-/* Loads and stores before it; stores behind it. */
+/* Loads and stores before; stores after. */
 #define smp_wmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_RELEASE))
-/* Loads and stores before it. */
 #define smp_store_release(p, value)						\
 	(BEFORE_ACCESS(), __atomic_store_n(p, value, __ATOMIC_RELEASE))
 

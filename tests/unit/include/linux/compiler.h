@@ -2,13 +2,12 @@
 #ifndef UNIT_LINUX_COMPILER_H
 #define UNIT_LINUX_COMPILER_H
 
-/* A program may define it, to interrupt the code before each access to shared memory. */
+/* A program may define it to run code before each access to shared memory. */
 void before_access(void);
 #pragma weak before_access
 
 #define BEFORE_ACCESS()	(before_access ? before_access() : (void)0)
 
-/* One access each, which the compiler neither tears nor repeats nor leaves out. */
 #define READ_ONCE(x)								\
 	(BEFORE_ACCESS(), *(const __volatile__ __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value)							\

@@ -1,2 +1,2 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* For compat.h; nothing in it is needed here. */
+/* For compat.h, which needs nothing from it here. */

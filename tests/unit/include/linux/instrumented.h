@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The sanitizers of the host look by themselves. */
+/* The sanitizers check the copies without hints. */
 #ifndef UNIT_LINUX_INSTRUMENTED_H
 #define UNIT_LINUX_INSTRUMENTED_H
 

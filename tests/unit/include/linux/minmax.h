@@ -4,7 +4,6 @@
 
 #include <linux/types.h>
 
-/* Of the one type that is asked for. */
 static inline u32 max(u32 a, u32 b)
 {
 	return a > b ? a : b;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* For the size of what readers map. */
 #ifndef UNIT_LINUX_MM_H
 #define UNIT_LINUX_MM_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One thread: a lock that is taken or released twice is an error. */
+/* For one thread: locking or unlocking twice is an error. */
 #ifndef UNIT_LINUX_SPINLOCK_H
 #define UNIT_LINUX_SPINLOCK_H
 

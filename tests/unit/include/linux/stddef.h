@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The size of a member without an object that has it. */
 #ifndef UNIT_LINUX_STDDEF_H
 #define UNIT_LINUX_STDDEF_H
 

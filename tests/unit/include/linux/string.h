@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The host's; a copy and a wipe are accesses, see compiler.h. */
+/* Copying and setting memory are accesses, see compiler.h. */
 #ifndef UNIT_LINUX_STRING_H
 #define UNIT_LINUX_STRING_H
 

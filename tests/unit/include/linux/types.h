@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The host has the long names, such as __u32; the module uses the short ones. */
+/* The host's header defines __u32 etc.; the module uses the short names. */
 #ifndef UNIT_LINUX_TYPES_H
 #define UNIT_LINUX_TYPES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* User memory is the program's own. A test may make addresses bad, or bytes fault. */
+/* User memory is memory of the program. A test can make addresses invalid, or bytes fault. */
 #ifndef UNIT_LINUX_UACCESS_H
 #define UNIT_LINUX_UACCESS_H
 
@@ -12,12 +12,12 @@
 
 extern struct user_memory {
 	const char *fault_from;	/* first byte whose access faults */
-	const char *fault_to;	/* behind the last one */
-	bool bad;		/* every address is one of the kernel's */
+	const char *fault_to;	/* after the last one */
+	bool bad;		/* access_ok() fails for every address */
 	bool open;		/* between user_access_begin() and user_access_end() */
 	bool write;		/* opened for writing */
-	const char *from;	/* first byte for which it was opened */
-	const char *to;		/* behind the last one */
+	const char *from;	/* first byte that may be accessed */
+	const char *to;		/* after the last one */
 } user_memory;
 
 static inline bool access_ok(const void *ptr, size_t len)
@@ -50,8 +50,8 @@ static inline void user_access_close(bool write)
 #define user_write_access_begin(ptr, len)	user_access_open(ptr, len, true)
 #define user_write_access_end()			user_access_close(true)
 
-/* The bytes before the first one that faults; @len at most. */
-static inline size_t user_there(const void *ptr, size_t len)
+/* The number of bytes before the first one that faults, at most @len. */
+static inline size_t user_present(const void *ptr, size_t len)
 {
 	const char *from = ptr, *to = from + len;
 
@@ -60,7 +60,7 @@ static inline size_t user_there(const void *ptr, size_t len)
 	return from < user_memory.fault_from ? user_memory.fault_from - from : 0;
 }
 
-/* One access, for which user memory must be open. */
+/* Checks one access, for which user memory must be open. */
 static inline bool user_faults(const void *ptr, size_t len, bool write)
 {
 	const char *from = ptr;
@@ -68,13 +68,13 @@ static inline bool user_faults(const void *ptr, size_t len, bool write)
 	if (!user_memory.open || user_memory.write != write ||
 	    from < user_memory.from || from + len > user_memory.to)
 		abort();
-	return user_there(ptr, len) < len;
+	return user_present(ptr, len) < len;
 }
 
 #define unsafe_get_user(x, ptr, label) do {					\
 	__typeof__(ptr) user_ptr = (ptr);					\
 										\
-	static_assert(sizeof(x) == sizeof(*user_ptr), "the kernel would convert");	\
+	static_assert(sizeof(x) == sizeof(*user_ptr), "not a copy of the same size");	\
 	if (user_faults(user_ptr, sizeof(*user_ptr), false))			\
 		goto label;							\
 	memcpy(&(x), user_ptr, sizeof(*user_ptr));				\
@@ -89,29 +89,29 @@ static inline bool user_faults(const void *ptr, size_t len, bool write)
 	memcpy(user_ptr, &user_value, sizeof(user_value));			\
 } while (0)
 
-/* Both return how many bytes were not copied. */
+/* These return the number of bytes that were not copied. */
 static inline unsigned long raw_copy_to_user(void *to, const void *from, unsigned long len)
 {
-	size_t there = user_there(to, len);
+	size_t present = user_present(to, len);
 
-	memcpy(to, from, there);
-	return len - there;
+	memcpy(to, from, present);
+	return len - present;
 }
 
 static inline unsigned long raw_copy_from_user(void *to, const void *from, unsigned long len)
 {
-	size_t there = user_there(from, len);
+	size_t present = user_present(from, len);
 
-	memcpy(to, from, there);
-	return len - there;
+	memcpy(to, from, present);
+	return len - present;
 }
 
 static inline unsigned long copy_from_user(void *to, const void *from, unsigned long len)
 {
-	size_t there = access_ok(from, len) ? user_there(from, len) : 0;
+	size_t present = access_ok(from, len) ? user_present(from, len) : 0;
 
-	memcpy(to, from, there);
-	return len - there;
+	memcpy(to, from, present);
+	return len - present;
 }
 
 #endif /* UNIT_LINUX_UACCESS_H */

@@ -24,7 +24,7 @@ static inline void iov_iter_revert(struct iov_iter *iter, size_t bytes)
 	iter->count += bytes;
 }
 
-/* Both return how many bytes were copied, and advance by as many. */
+/* These return the number of bytes copied, and advance by it. */
 static inline size_t copy_from_iter(void *to, size_t len, struct iov_iter *iter)
 {
 	size_t copied;

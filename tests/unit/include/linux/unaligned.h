@@ -1,3 +1,2 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where new kernels have it. */
 #include <asm/unaligned.h>
