@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* libFuzzer calls it for each input. */
+/* libFuzzer calls this for each input. */
 int fuzz_input(const unsigned char *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
 
 struct input {
@@ -13,7 +13,7 @@ struct input {
 	size_t left;
 };
 
-/* The next byte; 0 when there is none left, so that a fuzzer can end what it began. */
+/* The next byte; 0 at the end of the input, so that a fuzzer can finish its current step. */
 static inline u32 draw_byte(struct input *in)
 {
 	if (!in->left)
@@ -28,7 +28,7 @@ static inline u32 draw(struct input *in, u32 below)
 	return draw_byte(in) % below;
 }
 
-/* The same for any @below up to 65536. */
+/* As draw(); @below is 65536 at most. */
 static inline u32 draw_wide(struct input *in, u32 below)
 {
 	u32 high = draw_byte(in);
@@ -36,10 +36,7 @@ static inline u32 draw_wide(struct input *in, u32 below)
 	return (high << 8 | draw_byte(in)) % below;
 }
 
-/*
- * A byte of a line. One in eight is a newline, which would otherwise be too rare. Bytes
- * that resemble it are not among those that become one.
- */
+/* A byte of a line. One in eight is a newline, which would otherwise be too rare. */
 static inline char draw_text(struct input *in)
 {
 	u32 byte = draw_byte(in);

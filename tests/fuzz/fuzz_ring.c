@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A writer and two readers of one channel's slots. Before each of their accesses to the
- * slots the input may switch to another one. The readers use both the module's own way
- * and that of the mapped view.
+ * A writer and two readers of one ring. Before each access to the slots the input may switch
+ * to another of the three. The readers use the driver's functions and those for mappings.
  *
- * The reference is a list of all lines, and what each slot holds byte by byte. Accesses
- * happen in program order here; for barriers see tests/models.
+ * The reference is a list of all lines, and the content of each slot. Accesses happen in
+ * program order here; tests/models checks the barriers.
  */
 #include <assert.h>
 #include <errno.h>
@@ -17,24 +16,24 @@
 #include <linux/compiler.h>
 #include <linux/mm.h>
 
-static void copy_slowly(void *to, const void *from, size_t len);
+static void copy_in_steps(void *to, const void *from, size_t len);
 
-/* The mapped view is for programs, and does not call before_access(). */
+/* The functions for mappings do not call before_access(). */
 #define __atomic_load_n(from, order)	(before_access(), __atomic_load_n(from, order))
-#define __builtin_memcpy		copy_slowly
+#define __builtin_memcpy		copy_in_steps
 
 #include "fuzz.h"
 #include "ring.h"
 
-#define LINE_MAX_MOST	170	/* slots of several cache lines */
-#define LINES_MOST	512
+#define MAX_LINE_MAX	170	/* a slot has several cache lines */
+#define MAX_LINES	512
 #define SLOTS		LASTLINE_MAP_SLOTS
-#define DATA_MOST	(LINE_MAX_MOST + 1 + 64)
+#define MAX_DATA	(MAX_LINE_MAX + 1 + 64)
 
 static struct input in;
 
 /*
- * Fibres. They live from the first input to the last: main() runs each until it is idle.
+ * Fibers. They are reused for each input: main() runs each until it is idle.
  */
 
 enum role {
@@ -45,56 +44,56 @@ enum role {
 	MAIN = ROLES
 };
 
-static struct fibre {
+static struct fiber {
 	ucontext_t context;
 	const void *bottom;	/* of the stack, for the sanitizer */
 	size_t size;
 	bool idle;
-} fibres[ROLES + 1];
+} fibers[ROLES + 1];
 
-static struct fibre *running = &fibres[MAIN];
-static struct fibre *lock_owner;
-static u32 steps_left;	/* until the input is asked which fibre is next */
+static struct fiber *running = &fibers[MAIN];
+static struct fiber *lock_owner;
+static u32 steps_left;	/* before the input chooses the next fiber */
 
-static void arrive(void *fake_stack)
+static void finish_switch(void *fake_stack)
 {
 	const void *bottom;
 	size_t size;
 
 	__sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
-	/* The first switch of all comes from main(). */
-	if (!fibres[MAIN].bottom) {
-		fibres[MAIN].bottom = bottom;
-		fibres[MAIN].size = size;
+	/* The first switch comes from main(). */
+	if (!fibers[MAIN].bottom) {
+		fibers[MAIN].bottom = bottom;
+		fibers[MAIN].size = size;
 	}
 }
 
-static void switch_to(struct fibre *next)
+static void switch_to(struct fiber *next)
 {
-	struct fibre *before = running;
+	struct fiber *before = running;
 	void *fake_stack;
 
 	running = next;
 	__sanitizer_start_switch_fiber(&fake_stack, next->bottom, next->size);
 	swapcontext(&before->context, &next->context);
-	arrive(fake_stack);
+	finish_switch(fake_stack);
 }
 
 void before_access(void)
 {
-	struct fibre *next;
-	u32 turn;
+	struct fiber *next;
+	u32 choice;
 
-	if (running == &fibres[MAIN] || (steps_left && steps_left--) || !in.left)
+	if (running == &fibers[MAIN] || (steps_left && steps_left--) || !in.left)
 		return;
-	turn = draw_byte(&in);
-	steps_left = turn / ROLES;
-	next = &fibres[turn % ROLES];
+	choice = draw_byte(&in);
+	steps_left = choice / ROLES;
+	next = &fibers[choice % ROLES];
 	if (next != running && !next->idle)
 		switch_to(next);
 }
 
-static void copy_slowly(void *to, const void *from, size_t len)
+static void copy_in_steps(void *to, const void *from, size_t len)
 {
 	size_t i;
 
@@ -125,40 +124,40 @@ struct line {
 	u32 offset;
 	u32 length;
 	u64 time_ns;
-	char data[DATA_MOST];	/* with what precedes it, and zeros behind */
+	char data[MAX_DATA];	/* of the slot: earlier bytes, the line, zeros */
 };
 
 static struct lastline_ring ring;
 
 /**
- * struct reference - all that was ever in the channel
- * @base:      generation at the beginning
- * @lines:     by generation, from @base on; that one is empty
- * @slots:     what each slot holds; its generation is in @held
- * @held:      generation, or LASTLINE_MAP_FILLING
- * @opening:   generation for which a slot was opened, or will be at any moment
- * @opened:    generation for which a slot was opened
- * @announced: newest generation that may be seen
- * @newest:    newest generation that must be seen
+ * struct reference - everything that was published, and the content of the slots
+ * @base:      first generation
+ * @lines:     lines by generation, from @base, whose line is empty
+ * @slots:     content of each slot
+ * @held:      generation in each slot, or LASTLINE_MAP_FILLING
+ * @reserving: generation for which a slot is reserved now or has been reserved
+ * @reserved:  generation for which a slot has been reserved
+ * @visible:   newest generation that a reader may find
+ * @newest:    newest generation; a reader must not find an older one
  */
 static struct reference {
 	u64 base;
-	struct line lines[LINES_MOST];
+	struct line lines[MAX_LINES];
 	struct line slots[SLOTS];
 	u64 held[SLOTS];
-	u64 opening;
-	u64 opened;
-	u64 announced;
+	u64 reserving;
+	u64 reserved;
+	u64 visible;
 	u64 newest;
 } ref;
 
 static const struct line *line_of(u64 generation)
 {
-	assert(generation >= ref.base && generation <= ref.announced);
+	assert(generation >= ref.base && generation <= ref.visible);
 	return &ref.lines[generation - ref.base];
 }
 
-/* As the ABI defines it. */
+/* According to the ABI. */
 static struct lastline_slot *slot_of(u64 generation)
 {
 	return (void *)((char *)ring.map + sizeof(struct lastline_map) +
@@ -173,7 +172,7 @@ static bool is_zero(const char *from, const char *to)
 	return !memcmp(from, zeros, to - from);
 }
 
-/* Everything that a program can see in the mapping. */
+/* Checks everything that is visible in a mapping. */
 static void check_map(void)
 {
 	const struct lastline_map *map = ring.map;
@@ -205,11 +204,11 @@ static void check_map(void)
  * The writer
  */
 
-/* A line with others before it; no byte is what was there before. */
+/* A line with bytes before it. Each byte differs from the one that the slot has there. */
 static struct line draw_line(u32 seed)
 {
 	u32 end = 1 + draw(&in, ring.line_max + 1), i;
-	u32 from = end > ring.line_max;	/* the final byte is part of the line */
+	u32 from = end > ring.line_max;	/* the line has at most line_max bytes */
 	struct line line = { .offset = from + draw(&in, end - from), .time_ns = seed };
 
 	line.length = end - line.offset;
@@ -218,12 +217,12 @@ static struct line draw_line(u32 seed)
 	return line;
 }
 
-/* Not all was written, as if a page were missing. */
-static void abort_line(struct lastline_slot *slot, const struct line *line)
+/* Writes a part of the line only, as if a page were not present. */
+static void discard_line(struct lastline_slot *slot, const struct line *line)
 {
-	u32 end = line->offset + line->length, i = ref.opened % SLOTS;
+	u32 end = line->offset + line->length, i = ref.reserved % SLOTS;
 
-	copy_slowly(slot->data, line->data, draw(&in, end + 1));
+	copy_in_steps(slot->data, line->data, draw(&in, end + 1));
 	lastline_ring_discard(slot, end);
 	ref.slots[i] = (struct line){};
 	ref.held[i] = LASTLINE_MAP_FILLING;
@@ -231,13 +230,13 @@ static void abort_line(struct lastline_slot *slot, const struct line *line)
 
 static void publish(struct lastline_slot *slot, const struct line *line)
 {
-	u64 generation = ref.opened;
+	u64 generation = ref.reserved;
 
-	copy_slowly(slot->data, line->data, line->offset + line->length);
+	copy_in_steps(slot->data, line->data, line->offset + line->length);
 	ref.slots[generation % SLOTS] = *line;
 	ref.held[generation % SLOTS] = generation;
 	ref.lines[generation - ref.base] = *line;
-	ref.announced = generation;
+	ref.visible = generation;
 	assert(lastline_ring_commit(&ring, slot, line->offset, line->length, line->time_ns) ==
 	       generation);
 	ref.newest = generation;
@@ -250,14 +249,14 @@ static void write_line(void)
 	struct lastline_slot *slot;
 
 	lock();
-	ref.opening = ref.newest + 1;
+	ref.reserving = ref.newest + 1;
 	slot = lastline_ring_reserve(&ring);
-	ref.opened = ref.opening;
-	assert(slot == slot_of(ref.opened));
+	ref.reserved = ref.reserving;
+	assert(slot == slot_of(ref.reserved));
 	if (how % 4)
 		publish(slot, &line);
 	else
-		abort_line(slot, &line);
+		discard_line(slot, &line);
 	check_map();
 	unlock();
 }
@@ -267,13 +266,13 @@ static void write_line(void)
  */
 
 static struct reader {
-	u64 seen;	/* newest generation */
-	u64 from;	/* what it sees now has this generation or a newer one */
+	u64 seen;	/* newest generation found so far */
+	u64 oldest;	/* the read must find this generation or a newer one */
 } readers[ROLES];
 
 static void check_generation(struct reader *reader, u64 generation)
 {
-	assert(generation >= reader->from && generation <= ref.announced);
+	assert(generation >= reader->oldest && generation <= ref.visible);
 	reader->seen = generation;
 }
 
@@ -285,28 +284,28 @@ static void check_bytes(u64 generation, const char *data, u32 length)
 	assert(!memcmp(data, line->data + line->offset, length));
 }
 
-static bool is_gone(u64 generation)
+static bool is_reused(u64 generation)
 {
-	return ref.opened >= generation + SLOTS;
+	return ref.reserved >= generation + SLOTS;
 }
 
-/* @intact is the answer for a line whose slot had been opened again if @gone. */
-static bool check_intact(u64 generation, bool gone, bool intact)
+/* Checks the result @valid for a line; @reused: its slot had been reserved again before. */
+static bool check_valid(u64 generation, bool reused, bool valid)
 {
-	assert(!gone || !intact);
-	assert(intact || ref.opening >= generation + SLOTS);
-	return intact;
+	assert(!reused || !valid);
+	assert(valid || ref.reserving >= generation + SLOTS);
+	return valid;
 }
 
-static bool is_intact(const struct lastline_line *line)
+static bool is_valid(const struct lastline_line *line)
 {
-	bool gone = is_gone(line->generation);
+	bool reused = is_reused(line->generation);
 
-	return check_intact(line->generation, gone, lastline_ring_still_valid(line));
+	return check_valid(line->generation, reused, lastline_ring_still_valid(line));
 }
 
-/* Behind a line, up to the next slot. */
-static bool is_wiped_behind(const struct lastline_slot *slot, const char *end)
+/* Are all bytes after a line zero, up to the next slot? */
+static bool is_zero_after(const struct lastline_slot *slot, const char *end)
 {
 	return is_zero(end, (const char *)slot + ring.map->stride);
 }
@@ -314,18 +313,18 @@ static bool is_wiped_behind(const struct lastline_slot *slot, const char *end)
 static void read_unlocked(struct reader *reader)
 {
 	const struct lastline_line line = lastline_ring_snapshot(ring.map);
-	char copy[LINE_MAX_MOST];
-	bool wiped;
+	char copy[MAX_LINE_MAX];
+	bool zeroed;
 
 	check_generation(reader, line.generation);
-	if (!is_intact(&line))
+	if (!is_valid(&line))
 		return;
 	assert(line.length == line_of(line.generation)->length);
-	copy_slowly(copy, line.data, line.length);
-	wiped = is_wiped_behind(line.slot, line.data + line.length);
-	if (!is_intact(&line))
+	copy_in_steps(copy, line.data, line.length);
+	zeroed = is_zero_after(line.slot, line.data + line.length);
+	if (!is_valid(&line))
 		return;
-	assert(wiped);
+	assert(zeroed);
 	assert(line.time_ns == line_of(line.generation)->time_ns);
 	check_bytes(line.generation, copy, line.length);
 }
@@ -338,41 +337,41 @@ static void read_locked(struct reader *reader)
 	line = lastline_ring_snapshot(ring.map);
 	check_generation(reader, line.generation);
 	assert(line.generation == ref.newest);
-	assert(is_intact(&line));
+	assert(is_valid(&line));
 	assert(line.time_ns == line_of(line.generation)->time_ns);
 	check_bytes(line.generation, line.data, line.length);
 	unlock();
 }
 
-/* Reads a line where it is. */
-static void look(struct reader *reader)
+/* Reads a line without lastline_map_read(). */
+static void read_view(struct reader *reader)
 {
 	struct lastline_view view;
-	char copy[LINE_MAX_MOST];
-	bool wiped, gone;
+	char copy[MAX_LINE_MAX];
+	bool zeroed, reused;
 
 	if (!lastline_map_look(ring.map, &view)) {
 		check_generation(reader, view.generation);
-		check_intact(view.generation, false, false);
+		check_valid(view.generation, false, false);
 		return;
 	}
 	check_generation(reader, view.generation);
 	assert(view.length == line_of(view.generation)->length);
-	copy_slowly(copy, view.data, view.length);
-	wiped = is_wiped_behind(view.slot, view.data + view.length);
-	gone = is_gone(view.generation);
-	if (!check_intact(view.generation, gone, lastline_map_intact(&view)))
+	copy_in_steps(copy, view.data, view.length);
+	zeroed = is_zero_after(view.slot, view.data + view.length);
+	reused = is_reused(view.generation);
+	if (!check_valid(view.generation, reused, lastline_map_intact(&view)))
 		return;
-	assert(wiped);
+	assert(zeroed);
 	check_bytes(view.generation, copy, view.length);
 }
 
-/* Was there a line since the read began that is longer than @size? */
+/* Can the read have found a line that is longer than @size? */
 static bool is_too_short(const struct reader *reader, u32 size)
 {
 	u64 generation;
 
-	for (generation = reader->from; generation <= ref.announced; generation++) {
+	for (generation = reader->oldest; generation <= ref.visible; generation++) {
 		if (line_of(generation)->length > size)
 			return true;
 	}
@@ -388,7 +387,7 @@ static void read_map(struct reader *reader)
 
 	ret = lastline_map_read(ring.map, buf, size, &generation);
 	if (ret == -EAGAIN) {
-		assert(ref.opening >= reader->from + SLOTS);
+		assert(ref.reserving >= reader->oldest + SLOTS);
 	} else if (ret == -EMSGSIZE) {
 		assert(is_too_short(reader, size));
 	} else {
@@ -399,11 +398,11 @@ static void read_map(struct reader *reader)
 	free(buf);
 }
 
-static void read_somehow(struct reader *reader)
+static void read_line(struct reader *reader)
 {
 	u32 how = draw_byte(&in) % 8;
 
-	reader->from = reader->seen > ref.newest ? reader->seen : ref.newest;
+	reader->oldest = reader->seen > ref.newest ? reader->seen : ref.newest;
 	if (how == 0)
 		read_locked(reader);
 	else if (how == 1)
@@ -411,47 +410,47 @@ static void read_somehow(struct reader *reader)
 	else if (how <= 3)
 		read_map(reader);
 	else if (how <= 5)
-		look(reader);
+		read_view(reader);
 	else
 		read_unlocked(reader);
 }
 
 /*
- * All of them
+ * The fuzzer
  */
 
-static void fibre_main(void)
+static void fiber_main(void)
 {
-	arrive(NULL);
+	finish_switch(NULL);
 	for (;;) {
 		while (in.left) {
 			before_access();
-			if (running == &fibres[WRITER])
+			if (running == &fibers[WRITER])
 				write_line();
 			else
-				read_somehow(&readers[running - fibres]);
+				read_line(&readers[running - fibers]);
 		}
 		running->idle = true;
-		switch_to(&fibres[MAIN]);
+		switch_to(&fibers[MAIN]);
 	}
 }
 
-static void make_fibres(void)
+static void make_fibers(void)
 {
 	static char stacks[ROLES][1 << 18];
 	u32 i;
 
 	for (i = 0; i < ROLES; i++) {
-		fibres[i].bottom = stacks[i];
-		fibres[i].size = sizeof(stacks[i]);
-		getcontext(&fibres[i].context);
-		fibres[i].context.uc_stack.ss_sp = stacks[i];
-		fibres[i].context.uc_stack.ss_size = sizeof(stacks[i]);
-		makecontext(&fibres[i].context, fibre_main, 0);
+		fibers[i].bottom = stacks[i];
+		fibers[i].size = sizeof(stacks[i]);
+		getcontext(&fibers[i].context);
+		fibers[i].context.uc_stack.ss_sp = stacks[i];
+		fibers[i].context.uc_stack.ss_size = sizeof(stacks[i]);
+		makecontext(&fibers[i].context, fiber_main, 0);
 	}
 }
 
-/* Zeroes all but the list: a line is not looked at before it is written. */
+/* Does not zero all of the list: a line is written before it is read. */
 static void reset_reference(u64 base)
 {
 	u32 i;
@@ -461,22 +460,22 @@ static void reset_reference(u64 base)
 	ref.held[base % SLOTS] = base;
 	ref.lines[0] = (struct line){};
 	ref.base = base;
-	ref.opening = base;
-	ref.opened = base;
-	ref.announced = base;
+	ref.reserving = base;
+	ref.reserved = base;
+	ref.visible = base;
 	ref.newest = base;
 	for (i = 0; i < ROLES; i++)
 		readers[i].seen = base;
 }
 
-/* Some channels begin just before generation 2^32. */
+/* Sometimes the first generation is just below 2^32. */
 static void set_up(void)
 {
 	u64 base = draw_byte(&in);
 	size_t size;
 
 	ring = (struct lastline_ring){};
-	lastline_ring_init(&ring, 1 + draw(&in, LINE_MAX_MOST));
+	lastline_ring_init(&ring, 1 + draw(&in, MAX_LINE_MAX));
 	size = lastline_ring_map_size(&ring);
 	lastline_ring_attach(&ring, memset(aligned_alloc(PAGE_SIZE, size), 0, size));
 	base = base < 0x80 ? 0 : (1ULL << 32) - base % 8;
@@ -489,17 +488,17 @@ int fuzz_input(const unsigned char *data, size_t size)
 {
 	u32 i;
 
-	/* A line takes at least one byte of the input. */
-	in = (struct input){ data, size < LINES_MOST ? size : LINES_MOST - 1 };
-	if (!fibres[0].size)
-		make_fibres();
+	/* Each line uses at least one byte of the input. */
+	in = (struct input){ data, size < MAX_LINES ? size : MAX_LINES - 1 };
+	if (!fibers[0].size)
+		make_fibers();
 	set_up();
 	steps_left = 0;
 	for (i = 0; i < ROLES; i++)
-		fibres[i].idle = false;
+		fibers[i].idle = false;
 	for (i = 0; i < ROLES; i++) {
-		while (!fibres[i].idle)
-			switch_to(&fibres[i]);
+		while (!fibers[i].idle)
+			switch_to(&fibers[i]);
 	}
 	check_map();
 	free(ring.map);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several open files write to one channel, as in write.c: the fast path by usermem.h, all
- * else by the splitter. After each call the published line and all partial lines are those
- * of a reference that looks at every byte. All memory is exactly as large as the contracts
- * want it, so that the sanitizer sees one byte too many.
+ * Several open files write to one channel, as in write.c: the fast path with usermem.h, the
+ * slow path with the splitter. After each call the published line and all partial lines are
+ * compared with a reference that searches byte by byte. All memory has exactly the size that
+ * the functions require, so the sanitizer reports an access to one byte more.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,16 +15,16 @@
 #include "usermem.h"
 
 #define FILES		3
-#define LINE_MAX_MOST	100
-#define WRITE_MOST	255	/* more than lastline_splitter_window() lets through */
+#define MAX_LINE_MAX	100
+#define MAX_WRITE	255	/* more than the splitter's window */
 
 struct user_memory user_memory;
 
 struct channel {
 	u32 line_max;
-	u32 first_look;		/* bytes that the fast path tries first of a large write */
+	u32 tail_scan;		/* bytes of a large write that are searched first */
 	char *slot;		/* room for line_max + 1 bytes */
-	char line[LINE_MAX_MOST];	/* the one published last */
+	char line[MAX_LINE_MAX];	/* last line published */
 	u32 length;
 	u32 publications;
 };
@@ -42,7 +42,7 @@ static void publish(struct channel *channel, const char *line, u32 length)
  */
 
 struct partial {
-	char bytes[LINE_MAX_MOST];
+	char bytes[MAX_LINE_MAX];
 	u32 len;
 };
 
@@ -50,7 +50,7 @@ static int reference_write(struct channel *channel, struct partial *partial,
 			   const char *data, u32 len)
 {
 	u32 all_len = partial->len + len, line = 0, end = 0, i;
-	char all[LINE_MAX_MOST + WRITE_MOST];
+	char all[MAX_LINE_MAX + MAX_WRITE];
 
 	memcpy(all, partial->bytes, partial->len);
 	memcpy(all + partial->len, data, len);
@@ -70,7 +70,7 @@ static int reference_write(struct channel *channel, struct partial *partial,
 }
 
 /*
- * write.c without its locks
+ * Line mode of write.c, without locks
  */
 
 static bool write_fast(struct channel *channel, struct lastline_splitter *splitter,
@@ -141,7 +141,7 @@ static int write_bytes(struct channel *channel, struct lastline_splitter *splitt
 	if (from->len <= channel->line_max)
 		done = write_fast(channel, splitter, from, from->len, true);
 	else
-		done = write_fast(channel, splitter, from, channel->first_look, false) ||
+		done = write_fast(channel, splitter, from, channel->tail_scan, false) ||
 		       write_fast(channel, splitter, from, channel->line_max + 1, false);
 	return done ? 0 : write_slow(channel, splitter, from);
 }
@@ -158,7 +158,7 @@ static int finish_line(struct channel *channel, struct lastline_splitter *splitt
 }
 
 /*
- * Both
+ * The fuzzer
  */
 
 static struct channel channel, expected;
@@ -179,7 +179,7 @@ static void check(void)
 	}
 }
 
-/* A fault is no error where the byte does not matter; else nothing may change. */
+/* A fault in a byte that is not needed is no error. A write that fails changes nothing. */
 static void check_write(u32 file, const struct usermem *from, int ret)
 {
 	u32 seen = lastline_splitter_window(from->len, channel.line_max);
@@ -189,17 +189,17 @@ static void check_write(u32 file, const struct usermem *from, int ret)
 		assert(ret == reference_write(&expected, &partials[file], from->buf,
 					      from->len));
 	else
-		assert(user_memory.bad || user_there(tail, seen) < seen);
+		assert(user_memory.bad || user_present(tail, seen) < seen);
 }
 
-static void write_from(struct input *in, u32 file, char *data, u32 len, bool iterated)
+static void write_from(struct input *in, u32 file, char *data, u32 len, bool use_iter)
 {
 	struct iov_iter iter = { .at = data, .count = len };
-	const struct usermem from = { data, len, iterated ? &iter : NULL };
+	const struct usermem from = { data, len, use_iter ? &iter : NULL };
 	u32 fault = draw_byte(in);
 	int ret;
 
-	/* Mostly none. */
+	/* Most writes have no fault. */
 	user_memory.bad = fault == 0xff;
 	if (fault > 0xc0 && fault < 0xff && len) {
 		user_memory.fault_from = data + (fault - 0xc1) * len / 0x3e;
@@ -214,7 +214,7 @@ static void write_from(struct input *in, u32 file, char *data, u32 len, bool ite
 
 static void write_some(struct input *in, u32 file)
 {
-	u32 how = draw_byte(in), align = how % 16, len = draw(in, WRITE_MOST + 1), i;
+	u32 how = draw_byte(in), align = how % 16, len = draw(in, MAX_WRITE + 1), i;
 	char *memory, *data;
 
 	if (len > in->left)
@@ -237,7 +237,7 @@ static void finish(u32 file)
 		assert(!ret);
 }
 
-/* The process that wrote the partial line was killed. */
+/* As if the process that wrote the partial line was killed. */
 static void drop(u32 file)
 {
 	splitters[file].len = 0;
@@ -252,7 +252,7 @@ static void close_file(u32 file)
 	splitters[file].buf = NULL;
 }
 
-static void do_something(struct input *in)
+static void do_call(struct input *in)
 {
 	u32 what = draw_byte(in), file = what % FILES;
 
@@ -269,8 +269,8 @@ static void do_something(struct input *in)
 
 static void set_up(struct input *in)
 {
-	channel = (struct channel){ .line_max = 1 + draw(in, LINE_MAX_MOST) };
-	channel.first_look = 1 + draw(in, channel.line_max);
+	channel = (struct channel){ .line_max = 1 + draw(in, MAX_LINE_MAX) };
+	channel.tail_scan = 1 + draw(in, channel.line_max);
 	channel.slot = malloc(channel.line_max + 1);
 	expected = (struct channel){ .line_max = channel.line_max };
 }
@@ -282,7 +282,7 @@ int fuzz_input(const unsigned char *data, size_t size)
 
 	set_up(&in);
 	while (in.left) {
-		do_something(&in);
+		do_call(&in);
 		check();
 	}
 	for (i = 0; i < FILES; i++)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One copy from or to user memory, of any length at any alignment, with or without
- * a byte that faults, against memcpy() and memrchr(). The memory is exactly as large
- * as the copy.
+ * One copy from or to user memory, of any length and alignment, with or without a byte that
+ * faults, compared with memcpy() and memrchr(). The memory is exactly as large as the copy.
  */
 #include <assert.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "fuzz.h"
 #include "usermem.h"
 
-#define LEN_MOST	512	/* enough for what begins at MEMCPY_MIN */
+#define MAX_LEN		512	/* more than MEMCPY_MIN */
 #define UNTOUCHED	0x55
 
 struct user_memory user_memory;
@@ -23,15 +22,15 @@ struct copy {
 	u32 len;		/* bytes to copy, at least 1 */
 	u32 skip;		/* bytes of @user before them */
 	struct iov_iter iter;	/* over @user */
-	struct usermem mem;	/* @user, perhaps by @iter */
+	struct usermem mem;	/* @user, or @iter */
 };
 
-static bool is_there(const struct copy *copy)
+static bool is_present(const struct copy *copy)
 {
-	return !user_memory.bad && user_there(copy->user + copy->skip, copy->len) == copy->len;
+	return !user_memory.bad && user_present(copy->user + copy->skip, copy->len) == copy->len;
 }
 
-/* Where the line begins that ends with the final byte. */
+/* The start of the line whose newline is the final byte. */
 static u32 line_start(const char *data, u32 len)
 {
 	const char *newline = memrchr(data, '\n', len - 1);
@@ -43,15 +42,15 @@ static void check_read(struct copy *copy)
 {
 	const char *data = copy->user + copy->skip;
 	u32 start = line_start(data, copy->len), searched = ~0U;
-	bool ends = data[copy->len - 1] == '\n', ret;
+	bool has_newline = data[copy->len - 1] == '\n', ret;
 
 	ret = usermem_read_line(&copy->mem, copy->skip, copy->kernel, copy->len, &searched);
-	assert(ret == (is_there(copy) && ends));
+	assert(ret == (is_present(copy) && has_newline));
 	assert(!user_memory.open);
 	assert(copy->iter.at == copy->user);
 	if (!ret) {
-		assert(ends || !searched || copy->mem.iter);	/* no copy for nothing */
-		/* The caller wipes no more than this. */
+		assert(has_newline || !searched || copy->mem.iter);	/* no useless copy */
+		/* The caller zeroes only @searched bytes. */
 		while (searched < copy->len)
 			assert(copy->kernel[searched++] == '\n');
 		return;
@@ -59,21 +58,21 @@ static void check_read(struct copy *copy)
 	assert(!memcmp(copy->kernel, data, copy->len));
 	assert(searched < copy->len);
 	assert(start <= searched);
-	assert(start || !searched || copy->mem.iter);	/* no search for nothing */
+	assert(start || !searched || copy->mem.iter);	/* no useless search */
 	assert(lastline_splitter_line_start(copy->kernel, searched) == start);
 }
 
-/* What was skipped before a read is behind a write: room that it may not use. */
+/* The bytes that a read skips are after those of a write, which must not change them. */
 static void check_write(struct copy *copy)
 {
-	u32 room = copy->skip, i;
+	u32 after = copy->skip, i;
 	bool ret;
 
 	copy->skip = 0;
 	ret = usermem_write(&copy->mem, copy->kernel, copy->len);
-	assert(ret == is_there(copy));
+	assert(ret == is_present(copy));
 	assert(!user_memory.open);
-	for (i = 0; i < room; i++)
+	for (i = 0; i < after; i++)
 		assert(copy->user[copy->len + i] == UNTOUCHED);
 	if (ret) {
 		assert(!memcmp(copy->user, copy->kernel, copy->len));
@@ -83,7 +82,7 @@ static void check_write(struct copy *copy)
 	assert(copy->iter.at == copy->user);
 }
 
-/* Mostly nothing faults. Nobody gets an iterator over a bad address. */
+/* Most copies have no fault. The kernel makes no iterator over an invalid address. */
 static void draw_fault(struct input *in, const struct copy *copy)
 {
 	u32 fault = draw_byte(in), at = draw_wide(in, copy->skip + copy->len);
@@ -95,7 +94,7 @@ static void draw_fault(struct input *in, const struct copy *copy)
 	}
 }
 
-/* A short input is text that comes again and again. */
+/* Repeats an input that is too short. */
 static void draw_bytes(struct input *in, char *to, u32 len)
 {
 	const struct input all = *in;
@@ -130,7 +129,7 @@ int fuzz_input(const unsigned char *data, size_t size)
 	struct input in = { data, size };
 	u32 how = draw_byte(&in), aligns = draw_byte(&in);
 	struct copy copy = {
-		.len = 1 + draw_wide(&in, LEN_MOST),
+		.len = 1 + draw_wide(&in, MAX_LEN),
 		.skip = draw(&in, 64),
 	};
 	u32 user_align = aligns / 16, kernel_align = aligns % 16;
@@ -138,7 +137,7 @@ int fuzz_input(const unsigned char *data, size_t size)
 	char *kernel = malloc(kernel_align + copy.len);
 
 	memset(user, UNTOUCHED, user_align + copy.skip + copy.len);
-	/* A newline that was there before must not end a line. */
+	/* A newline from before the copy must not count. */
 	memset(kernel, '\n', kernel_align + copy.len);
 	copy.user = user + user_align;
 	copy.kernel = kernel + kernel_align;
