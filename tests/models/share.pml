@@ -4,15 +4,16 @@
  * generations do not go backwards, and no thread sleeps while a read would return data.
  * Models snapshot_read(), commit_read(), wait_and_read() and lastline_llseek().
  *
- * Memory accesses are in order here; wake.pml models the order of task state and generation.
- * A thread without the lock may look between any two stores of the thread that holds it.
- * read_fast() is left out: it does the same with the lock held all the time.
+ * Memory accesses are in order here, except for those to seen_gen and rewound; wake.pml
+ * models the order of task state and generation. A thread without the lock may load between
+ * any two stores of the thread that holds it. read_fast() is left out: it does the same with
+ * the lock held all the time.
  *
  * Each line has two parts, and a buffer has room for one or for both.
  *
  * Faulty variants (-D): SEEN_FIRST lets a short read update seen_gen before the rest of the
- * line, NO_READ_SEQ delivers although another thread was first, NO_SEEK_WAKE leaves out the
- * wake-up of lseek().
+ * line, NO_READ_SEQ commits a read although another thread has read meanwhile, NO_SEEK_WAKE
+ * leaves out the wake-up of lseek().
  */
 #ifndef THREADS
 #define THREADS		2
@@ -43,6 +44,15 @@ byte line, part;		/* the last delivery: this line, up to this part */
 
 #define lock()		atomic { !locked -> locked = 1 }
 #define unlock()	locked = 0
+
+/* file_skip_to() */
+inline skip_to(g)
+{
+	if
+	:: seen_gen = g; rewound = 0
+	:: rewound = 0; seen_gen = g
+	fi
+}
 
 inline wake_all()
 {
@@ -96,25 +106,30 @@ active [THREADS] proctype thread()
 {
 	byte me = _pid - 2;
 	byte g, t, parts, room;
-	bit rest;
+	bit rest, w;
 
 wait:	/* wait_and_read() */
 	state[me] = INTERRUPTIBLE;
 	g = generation;
 	if
-	:: unseen(g) -> goto read
+	:: t = seen_gen; w = rewound
+	:: w = rewound; t = seen_gen
+	fi;
+	if
+	:: g != t || (w && g) -> goto read
 	:: else
 	fi;
 	if
 	:: left > 0 -> goto read
 	:: else
 	fi;
-	asleep++;
+	d_step { asleep++; g = 0; t = 0; w = 0 };
 end:	atomic { state[me] == RUNNING -> asleep-- };
 	goto wait;
 
 read:	/* read_slow() */
 	state[me] = RUNNING;
+	d_step { g = 0; t = 0; w = 0 };
 	if
 	:: room = 1
 	:: room = PARTS
@@ -152,25 +167,23 @@ again:	/* snapshot_read() */
 		assert(g > line && part % PARTS == 0);
 		d_step { line = g; part = 0 };
 #ifdef SEEN_FIRST
-		seen_gen = g;
-		rewound = 0;
+		skip_to(g);
 		left = PARTS - parts
 #else
 		left = PARTS - parts;
-		seen_gen = g;
-		rewound = 0
+		skip_to(g)
 #endif
 	fi;
-	d_step { part = part + parts; g = 0; t = 0; parts = 0; room = 0; rest = 0 };
+	d_step { part = part + parts; g = 0; t = 0; w = 0; parts = 0; room = 0; rest = 0 };
 	unlock();
-	if	/* read on, or not */
+	if	/* reads again, or ends */
 	:: goto wait
 	:: skip
 	fi
 }
 
-active proctype judge()
+active proctype final_check()
 {
-	timeout ->	/* nothing can go on */
+	timeout ->	/* no other process can continue */
 	assert(asleep == 0 || (left == 0 && !unseen(generation)))
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * No wake-up is lost: a writer publishes, then checks the wait queue; a reader joins the
- * queue, then checks the generation. lastline_channel_wake(), wait_and_read() and lastline_poll().
+ * queue, then checks the generation. Models lastline_channel_wake(), wait_and_read() and
+ * lastline_poll().
  *
- * Each thread has a store buffer: its stores reach the memory in order, but at any later
- * moment, and meanwhile it may load old values of everything else. Only a full barrier waits
- * until the buffer is empty. A lock is free when the store that frees it is in memory.
+ * Each thread has a store buffer. Its stores reach memory in order, but at any later time;
+ * meanwhile its loads may return old values of other variables. Only a full barrier waits
+ * until the buffer is empty. A lock is free when the store that releases it reaches memory.
  *
- * Of the kernel there are add_wait_queue() and __wake_up() under the queue's lock, the full
- * barriers in try_to_wake_up() and schedule(), and that a waker only changes the state of a
- * thread that is about to sleep. Each process has its own open file; see share.pml for
+ * From the kernel the model has add_wait_queue() and __wake_up() under the queue's lock, and
+ * the full barriers in try_to_wake_up() and schedule(). A waker changes only the state of a
+ * thread that is about to sleep. Each process has its own open file; share.pml models
  * threads that share one.
  *
- * A lost wake-up is a process that does not end: an invalid end state.
+ * A lost wake-up shows as a process that does not end: an invalid end state.
  *
- * Twins (-D): NO_E, NO_F and NO_F_POLL leave out a barrier, LOOK_FIRST joins the queue
- * after the check.
+ * Faulty variants (-D): NO_E, NO_F and NO_F_POLL leave out a barrier, CHECK_FIRST joins the
+ * queue after the check.
  */
 #ifndef WRITERS
 #define WRITERS		1
@@ -37,41 +38,41 @@
 #define RUNNING		0
 #define INTERRUPTIBLE	1
 
-/* Places of stores. */
+/* Variables in a store buffer. */
 #define GENERATION	0
 #define RING_LOCK	1
 #define WAIT_LOCK	2
-#define QUEUED		3	/* these are the sleeper's own */
+#define QUEUED		3	/* this and the next: of the thread */
 #define STATE		4
 
 byte generation;
 bit ring_lock;
 bit wait_lock;
-bit queued[SLEEPERS];		/* 3 at most, see IS_ACTIVE */
+bit queued[SLEEPERS];		/* at most 3, see IS_ACTIVE */
 bit state[SLEEPERS];
-bit triggered[SLEEPERS];	/* of a poller */
+bit triggered[SLEEPERS];	/* flag of a poller */
 
 chan buffer[THREADS] = [3] of { byte, byte };
 
-#define store(place, value)	buffer[me]!place, value
+#define store(variable, value)	buffer[me]!variable, value
 #define full_barrier()		empty(buffer[me])
 
-/* The oldest store of a thread reaches the memory at any moment. */
+/* The oldest store of a thread reaches memory at any time. */
 proctype memory(byte me)
 {
-	byte place, value;
+	byte variable, value;
 
 end:	do
 	:: atomic {
-		buffer[me]?place, value ->
+		buffer[me]?variable, value ->
 		if
-		:: place == GENERATION -> generation = value
-		:: place == RING_LOCK -> ring_lock = value
-		:: place == WAIT_LOCK -> wait_lock = value
-		:: place == QUEUED -> queued[me] = value
-		:: place == STATE -> state[me] = value
+		:: variable == GENERATION -> generation = value
+		:: variable == RING_LOCK -> ring_lock = value
+		:: variable == WAIT_LOCK -> wait_lock = value
+		:: variable == QUEUED -> queued[me] = value
+		:: variable == STATE -> state[me] = value
 		fi;
-		place = 0;
+		variable = 0;
 		value = 0
 	}
 	od
@@ -80,7 +81,7 @@ end:	do
 #define IS_ACTIVE	(queued[0] || queued[SLEEPERS / 2] || queued[SLEEPERS - 1])
 
 /* lastline_channel_wake_queue(), under the queue's lock. */
-inline wake_waiting()
+inline wake_queue()
 {
 	atomic { !wait_lock -> wait_lock = 1 };
 	i = 0;
@@ -114,7 +115,7 @@ proctype writer(byte me)
 		full_barrier();		/* (E) */
 #endif
 		if
-		:: IS_ACTIVE -> wake_waiting()
+		:: IS_ACTIVE -> wake_queue()
 		:: else
 		fi
 	:: else -> break
@@ -135,12 +136,12 @@ proctype reader(byte me)
 
 	do
 	:: seen < LAST ->
-#ifndef LOOK_FIRST
+#ifndef CHECK_FIRST
 		change_queue(1);
 #endif
 		do
 		:: true ->
-#ifndef LOOK_FIRST
+#ifndef CHECK_FIRST
 			store(STATE, INTERRUPTIBLE);
 #ifndef NO_F
 			full_barrier();		/* (F) */
@@ -150,7 +151,7 @@ proctype reader(byte me)
 			:: generation != seen -> break
 			:: else
 			fi;
-#ifdef LOOK_FIRST
+#ifdef CHECK_FIRST
 			change_queue(1);
 			store(STATE, INTERRUPTIBLE);
 #endif
@@ -165,7 +166,7 @@ proctype reader(byte me)
 	od
 }
 
-/* poll(), and a read after which everything is seen. */
+/* poll(), then a read of the latest line. */
 proctype poller(byte me)
 {
 	byte seen;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A reader that writers overtake again and again gets a line: after LATEST_LAPPED_MAX tries
- * it takes the lock. draw_latest().
+ * A reader returns a line although writers overwrite each line while it copies: after
+ * MAX_RETRIES attempts it takes the lock. Models snapshot_latest().
  *
- * The writers never end, so generations wrap around: slots and readers only compare them
- * for equality. (A reader overtaken by exactly ROUND lines does not notice, which only helps
- * it.) The lock is a ticket lock, as fair as the kernel's spinlocks.
+ * The writers never end, so generations wrap around: they are compared for equality only.
+ * (A reader does not detect exactly ROUND newer lines, which only helps it.) The lock is a
+ * ticket lock, as fair as the kernel's spinlocks.
  *
- * The error is a non-progress cycle: an execution that never again passes the label
- * "progress", under weak fairness.
+ * The error is a non-progress cycle: an execution that never passes the label "progress"
+ * again, under weak fairness.
  *
- * Twins (-D): NO_LOCK tries forever, UNFAIR has a lock without tickets.
+ * Faulty variants (-D): NO_LOCK retries forever, UNFAIR has a lock without tickets.
  */
 #ifndef SLOTS
 #define SLOTS		4
@@ -18,8 +18,8 @@
 #ifndef WRITERS
 #define WRITERS		1
 #endif
-#ifndef LATEST_LAPPED_MAX
-#define LATEST_LAPPED_MAX	3
+#ifndef MAX_RETRIES
+#define MAX_RETRIES	3
 #endif
 
 #define ROUND		(2 * SLOTS)
@@ -79,13 +79,13 @@ active proctype reader()
 		tries = 0;
 		do
 #ifndef NO_LOCK
-		:: tries == LATEST_LAPPED_MAX ->
+		:: tries == MAX_RETRIES ->
 			lock();
 			g = generation;
 			assert(slot_generation[g % SLOTS] == g);
 			unlock();
 			break
-		:: tries < LATEST_LAPPED_MAX ->
+		:: tries < MAX_RETRIES ->
 			tries++;
 #else
 		:: true ->

@@ -1,56 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Taking a line without a lock: never a torn line, an older one, or one of a slot that is
- * being filled. ring.h and snapshot_latest().
+ * Copying the latest line without a lock: a reader never returns a torn line, an older line,
+ * or bytes of a slot that is being filled. Models ring.h and snapshot_latest().
  *
- * Spin does not reorder accesses, so the model does. It keeps all stores in program order.
- * A load may return any value that its place ever had, except for those that were
- * overwritten as far as the reader knows. What a reader knows is a number: all stores up to
- * that one.
+ * Spin does not reorder accesses, so the model does. All stores happen in program order. A
+ * load may return any value that the variable ever had, unless the reader knows a later
+ * store to it. What a reader knows is the number of a store: it knows all stores up to it.
  *
- *	a store	carries what the writer stored before its last write barrier (B); a
- *		release (C) carries everything before it
- *	a load	that is an acquire (A) makes known what the store carried; for any other
- *		load the next read barrier (D) does
+ * Each store carries knowledge: of all stores before the writer's last write barrier (B), or,
+ * if it is a release (C), of all stores before it. A reader that loads the value gets this
+ * knowledge at once if the load is an acquire (A), otherwise at its next read barrier (D).
  *
- * For stores with stores, loads with loads, and stores with later loads this is weaker than
- * any machine. Address dependencies do not help the reader.
+ * Store-store, load-load and store-load order are weaker than on any machine. Address
+ * dependencies order nothing.
  *
- * One writer is enough: writers hold the lock from lastline_ring_reserve() to lastline_ring_commit(), and
- * the lock passes on what is known. One reader is enough: it changes nothing.
+ * One writer is enough: writers hold the lock from lastline_ring_reserve() to
+ * lastline_ring_commit(), and the lock passes on their knowledge. One reader is enough: it
+ * changes nothing.
  *
- * Twins (-D): NO_A, NO_B, NO_C, NO_D1 and NO_D2 leave out a barrier, NO_LOOK1 and NO_LOOK2
- * a lastline_ring_still_valid(), NO_MARK the "filling", NO_LOCK the reader's lock.
+ * Faulty variants (-D): NO_A, NO_B, NO_C, NO_D1 and NO_D2 leave out a barrier, NO_CHECK1 and
+ * NO_CHECK2 a lastline_ring_still_valid(), NO_MARK the mark "filling", NO_LOCK the reader's
+ * lock.
  */
 #ifndef SLOTS
 #define SLOTS		4
 #endif
 #ifndef ATTEMPTS
-#define ATTEMPTS	6	/* how often the writer begins a line */
+#define ATTEMPTS	6	/* slots that the writer reserves */
 #endif
-#ifndef ABORTS
-#define ABORTS		1	/* how often it gives up */
+#ifndef DISCARDS
+#define DISCARDS	1	/* slots that it discards */
 #endif
 
 /* The stores of one attempt, in the order of the code. */
 #define MARK		1	/* slot->generation = filling */
 #define BYTES		2	/* the line, in two steps */
 #define BYTES2		3
-#define OFFSET		4	/* where it lies in the slot; the time, too */
+#define OFFSET		4	/* stands for the time, too */
 #define LENGTH		5
 #define LABEL		6	/* slot->generation = g */
 #define PUBLISH		7	/* generation = g */
 #define STEPS		7
 
-byte stored;			/* stores so far; a store's number is its place in that */
+byte stored;			/* number of stores so far, and of the last one */
 byte attempts;
-byte latest;			/* what the writer knows without looking */
-byte aborts;
-byte generation_of[ATTEMPTS + 1];	/* 0: the zeroes of a new channel */
-bit aborted[ATTEMPTS + 1];
+byte latest;			/* the writer's copy of the generation */
+byte discards;
+byte generation_of[ATTEMPTS + 1];	/* 0: the zeros of a new channel */
+bit discarded[ATTEMPTS + 1];
 bit locked;
 
-/* Of the store with this number. */
+/* Attempt, step and generation of the store with this number. */
 #define ATTEMPT(n)	(((n) + STEPS - 1) / STEPS)
 #define STEP(n)		(1 + ((n) + STEPS - 1) % STEPS)
 #define GENERATION(n)	(generation_of[ATTEMPT(n)])
@@ -60,14 +60,14 @@ bit locked;
 #else
 #define IS_MARKED(n)	true
 #endif
-#define IS_MADE(n)	(IS_MARKED(n) && !(aborted[ATTEMPT(n)] && STEP(n) >= LABEL))
+#define IS_MADE(n)	(IS_MARKED(n) && !(discarded[ATTEMPT(n)] && STEP(n) >= LABEL))
 
-/* Was it made, to the place of @step? A slot's generation is stored twice. */
+/* Is store @n one to the variable of @step? A slot's generation is stored twice. */
 #define IS_STORE(n, step) \
 	(IS_MADE(n) && (STEP(n) == (step) || ((step) == LABEL && STEP(n) == MARK)) && \
 	 ((step) == PUBLISH || GENERATION(n) % SLOTS == slot))
 
-/* All stores up to the last write barrier before it. */
+/* The last store before the last write barrier before store @n. */
 #ifdef NO_B
 #define FENCED(n)	0
 #else
@@ -111,10 +111,10 @@ active proctype writer()
 				stored++;
 				latest++
 			}
-		:: aborts < ABORTS ->
-			atomic {	/* what lastline_ring_discard() wipes is as wrong as before */
-				aborts++;
-				aborted[attempts] = 1;
+		:: discards < DISCARDS ->
+			atomic {	/* zeros are as wrong as the bytes before */
+				discards++;
+				discarded[attempts] = 1;
 				stored = attempts * STEPS
 			}
 		fi;
@@ -123,7 +123,7 @@ active proctype writer()
 	od
 }
 
-/* Leaves in @n the number of the store that is read; 0 is the initial value. */
+/* Sets @n to the number of the store whose value is loaded; 0 is the initial value. */
 inline load(step)
 {
 	n = stored;
@@ -140,10 +140,10 @@ inline load(step)
 #define read_barrier()	raise(known, pending)
 
 /* lastline_ring_snapshot() */
-inline take()
+inline snapshot()
 {
 	atomic {
-		/* A place never goes back to an older value. */
+		/* Coherence: a variable does not return to an older value. */
 		least = (known > newest -> known : newest);
 		load(PUBLISH);
 		newest = n;
@@ -159,38 +159,38 @@ inline take()
 }
 
 /* lastline_ring_still_valid() */
-inline look()
+inline check()
 {
 	atomic {
 		least = known;
 		load(LABEL);
-		intact = (n == 0 -> g == 0 : STEP(n) == LABEL && GENERATION(n) == g);
+		valid = (n == 0 -> g == 0 : STEP(n) == LABEL && GENERATION(n) == g);
 		n = 0
 	}
 }
 
-#define IS_OF_LINE(attempt)	(generation_of[attempt] == g && !aborted[attempt])
+#define IS_OF_LINE(attempt)	(generation_of[attempt] == g && !discarded[attempt])
 
 active proctype reader()
 {
 	byte known, pending, least, newest;
 	byte n, g, slot, offset, length, bytes, bytes2;
 	byte seen;
-	bit intact;
+	bit valid;
 
 again:
-	take();
+	snapshot();
 #ifndef NO_D1
 	read_barrier();
 #endif
-#ifndef NO_LOOK1
-	look();
+#ifndef NO_CHECK1
+	check();
 	if
-	:: !intact -> goto lapped
+	:: !valid -> goto retry
 	:: else
 	fi;
 #endif
-	/* From here on the reader trusts the two: wrong ones lead out of the slot. */
+	/* The reader now uses them; wrong ones could lead out of the slot. */
 	assert(IS_OF_LINE(offset) && IS_OF_LINE(length));
 	if
 	:: g == seen -> goto again
@@ -201,16 +201,16 @@ again:
 #ifndef NO_D2
 	read_barrier();
 #endif
-#ifndef NO_LOOK2
-	look();
+#ifndef NO_CHECK2
+	check();
 	if
-	:: !intact -> goto lapped
+	:: !valid -> goto retry
 	:: else
 	fi;
 #endif
-	goto taken;
+	goto copied;
 
-lapped:	/* More unlocked tries, any number, or the lock. */
+retry:	/* Retry without the lock any number of times, or take it. */
 	if
 	:: goto again
 	:: skip
@@ -219,7 +219,7 @@ lapped:	/* More unlocked tries, any number, or the lock. */
 	lock();
 	known = stored;
 #endif
-	take();
+	snapshot();
 	atomic { least = known; load(BYTES); bytes = ATTEMPT(n) };
 	atomic { least = known; load(BYTES2); bytes2 = ATTEMPT(n) };
 #ifndef NO_LOCK
@@ -227,7 +227,7 @@ lapped:	/* More unlocked tries, any number, or the lock. */
 #endif
 	assert(IS_OF_LINE(offset) && IS_OF_LINE(length));
 
-taken:
+copied:
 	assert(IS_OF_LINE(bytes) && IS_OF_LINE(bytes2));
 	assert(g >= seen);
 	d_step { seen = g; offset = 0; length = 0; bytes = 0; bytes2 = 0 };
