@@ -39,7 +39,7 @@ static void channel_release(struct device *dev)
 		wake_up_var(&channel_count);
 }
 
-/* S_IFCHR keeps *umode from being 0, which devtmpfs replaces by its default, 0600. */
+/* Without S_IFCHR, devtmpfs would replace a mode of 0 by its default, 0600. */
 static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *umode,
 			     kuid_t *uid, kgid_t *gid)
 {
@@ -54,7 +54,7 @@ static char *channel_devnode(compat_devnode_const struct device *dev, umode_t *u
 	return NULL;
 }
 
-/* For udev rules: the name of the link /dev/lastline/NAME, and who chose the permissions. */
+/* For udev rules: whether the ADD ioctl set owner and permissions, and the link's name. */
 static int channel_uevent(compat_uevent_const struct device *dev, struct kobj_uevent_env *env)
 {
 	const struct lastline_channel *channel = dev_to_channel(dev);
@@ -195,7 +195,7 @@ int lastline_channel_add(const struct lastline_channel_params *params)
 	return number;
 }
 
-/* From now on all operations fail, and nothing waits for the channel any longer. */
+/* Makes all later operations fail, and wakes everything that waits for the channel. */
 static void channel_mark_removed(struct lastline_channel *channel)
 {
 	mutex_lock(&channel->lock);

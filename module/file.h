@@ -41,14 +41,14 @@ struct lastline_rest {
 /**
  * struct lastline_file - one open file
  * @channel:  the channel
- * @map:      its slots; readers need nothing else of the channel
+ * @map:      its slots; with it, readers do not touch the cache line that writers modify
  * @memcg:    memory cgroup of the opener; the buffers are charged to it
  * @lock:     see the top of this file
  * @read_seq: incremented by each change of what the next read returns
- * @seen_gen: newest generation that this file read, skipped, or found when it was
- *            opened; only later ones can be missed. Also read without @lock
- * @rewound:  the line of @seen_gen is unseen all the same: the file has just been opened
- *            or rewound. Also read without @lock
+ * @seen_gen: newest generation that this file read or skipped, or that was the latest when
+ *            it was opened; only later ones can be missed. Also read without @lock
+ * @rewound:  the latest line is unseen even if its generation is @seen_gen, because the
+ *            file was opened or rewound. Also read without @lock
  * @taken:    description of the last line read; its realtime is filled in on request
  * @rest:     rest of the last line read; @left is also read without @lock
  * @splitter: the partial line; its fields are also read without @lock
@@ -80,14 +80,18 @@ static inline u32 file_rest_left(const struct lastline_file *file)
 	return READ_ONCE(file->rest.left);
 }
 
-/* Is the latest line, which has this generation, unseen? */
+/*
+ * Is the latest line, which has this generation, unseen? Without @lock the two fields can be
+ * from different moments. A wrong result does no harm: true is rechecked under @lock, and
+ * false is followed by a wake-up.
+ */
 static inline bool file_has_unseen(const struct lastline_file *file, u64 generation)
 {
 	return generation != READ_ONCE(file->seen_gen) ||
 	       (READ_ONCE(file->rewound) && generation);
 }
 
-/* Everything up to @generation is seen. */
+/* Marks everything up to @generation as seen. */
 static __always_inline void file_skip_to(struct lastline_file *file, u64 generation)
 {
 	lockdep_assert_held(&file->lock);
@@ -97,7 +101,7 @@ static __always_inline void file_skip_to(struct lastline_file *file, u64 generat
 }
 
 /* Allocates a buffer that is charged to the opener. */
-static inline char *file_alloc(struct lastline_file *file, size_t size)
+static inline char *file_alloc_buf(struct lastline_file *file, size_t size)
 {
 	struct mem_cgroup *old = compat_set_active_memcg(file->memcg);
 	char *buf = kvmalloc(size, GFP_KERNEL_ACCOUNT);

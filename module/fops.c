@@ -193,7 +193,7 @@ static int lastline_release(struct inode *inode, struct file *filp)
 {
 	struct lastline_file *file = filp->private_data;
 
-	/* If the partial line has no room for a newline, it is lost: nobody gets the error. */
+	/* A partial line without room for a newline is lost: release() cannot report errors. */
 	lastline_file_finish_line(file);
 	put_pid(file->partial_owner);
 	lastline_channel_close(file->channel, filp->f_mode);

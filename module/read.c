@@ -33,7 +33,7 @@ static __always_inline void consume_line(struct lastline_file *file,
 {
 	u64 missed = line->generation - file->seen_gen;
 
-	/* All lines since the last one but this one; none if it is the same line again. */
+	/* All newer lines except this one; none if the same line is read again. */
 	missed -= !!missed;
 	file_skip_to(file, line->generation);
 	file->taken.generation = line->generation;
@@ -81,7 +81,7 @@ static __always_inline ssize_t read_latest(struct lastline_file *file,
 		return 0;
 	if (!file_has_unseen(file, line.generation))
 		return -EAGAIN;
-	/* The line is too long, or it is empty and its length wraps around. */
+	/* Too long for the buffer, or empty, so that length - 1 wraps around. */
 	if (line.length - 1 >= to->len)
 		return 0;
 	/* Races with a writer on purpose; the check below detects it. */
@@ -211,7 +211,7 @@ static bool commit_read(struct lastline_file *file, struct read_snapshot *snapsh
 			WRITE_ONCE(file->rest.left, snapshot->len - delivered);
 			/*
 			 * (G) pairs with (H): a thread that sees that the line was read
-			 * also sees its rest. No wake-up would tell it.
+			 * also sees its rest. No wake-up follows for the rest.
 			 */
 			smp_wmb();
 		}
@@ -241,7 +241,7 @@ static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to,
 		if (snapshot.len > snapshot.size) {
 			kvfree(snapshot.buf);
 			snapshot.size = snapshot.len;
-			snapshot.buf = file_alloc(file, snapshot.size);
+			snapshot.buf = file_alloc_buf(file, snapshot.size);
 			ret = -ENOMEM;
 			if (!snapshot.buf)
 				break;
@@ -291,7 +291,7 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 {
 	struct lastline_channel *channel = file->channel;
 	DECLARE_WAITQUEUE(wait, current);
-	/* As in poll(): a real-time task has no timer slack. */
+	/* As in poll(): real-time tasks have no timer slack. */
 	u64 slack = rt_task(current) ? 0 : current->timer_slack_ns;
 	bool timed_out = false;
 	int ret = 0;
@@ -299,7 +299,7 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 	add_wait_queue(&channel->wait, &wait);
 	atomic_inc(&channel->sleepers);
 	for (;;) {
-		/* (F) is the full barrier in here; see lastline_channel_wake_readers(). */
+		/* (F) Full barrier; see lastline_channel_wake_readers(). */
 		set_current_state(state);
 		if (may_have_data(file) || file_is_removed(file))
 			break;

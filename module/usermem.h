@@ -75,13 +75,13 @@ static inline bool usermem_read_all(const struct usermem *from, char *to)
 #define WORD		sizeof(unsigned long)
 #define BLOCK		(4 * WORD)
 
-/* Copies the word at offset @i from the user, and to @word. */
+/* Copies the word at offset @i from the user to @to, and to @word. */
 #define read_word(word, to, from, i, fault) do {				\
 	unsafe_get_user(word, (const unsigned long __user *)((from) + (i)), fault);	\
 	put_unaligned(word, (unsigned long *)((to) + (i)));			\
 } while (0)
 
-/* Copies a block. @newlines becomes 0 if and only if it has none. */
+/* Copies a block. Sets @newlines to 0 if it has none, otherwise to another value. */
 #define read_block(newlines, to, from, i, fault) do {				\
 	unsigned long a, b, c, d;						\
 										\
@@ -90,9 +90,12 @@ static inline bool usermem_read_all(const struct usermem *from, char *to)
 	read_word(c, to, from, (i) + 2 * WORD, fault);				\
 	read_word(d, to, from, (i) + 3 * WORD, fault);				\
 	newlines = 0;								\
-	if (unlikely(!lastline_splitter_is_text(a, b, c, d)))				\
-		newlines = lastline_splitter_newlines(a) | lastline_splitter_newlines(b) |	\
-			   lastline_splitter_newlines(c) | lastline_splitter_newlines(d);		\
+	if (unlikely(!lastline_splitter_is_text(a, b, c, d))) {			\
+		newlines = lastline_splitter_newlines(a) |			\
+			   lastline_splitter_newlines(b) |			\
+			   lastline_splitter_newlines(c) |			\
+			   lastline_splitter_newlines(d);			\
+	}									\
 } while (0)
 
 /*

@@ -7,8 +7,8 @@
  * The mode, LASTLINE_MODE_*, is a constant in each caller, so the compiler drops the other
  * mode's code.
  */
-#include <linux/sched/signal.h>
 #include <linux/ktime.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "file.h"
@@ -30,10 +30,10 @@ static __always_inline void publish(struct lastline_channel *channel,
 }
 
 /*
- * The common case, straight into a slot: the user's memory is present and there is no
- * partial line. In line mode the last @len bytes of the write end in a newline and contain
- * the whole last line, which is certain if they are the @whole write. Returns false if one
- * of this is not so.
+ * The common case: copies the last @len bytes of the write straight into a slot; @whole:
+ * they are all of it. Returns false if the slow path is needed: a page is not present, or, in
+ * line mode, there is a partial line, the write does not end in a newline, or its last line
+ * may begin before these bytes.
  */
 static __always_inline bool write_fast(struct lastline_file *file, const struct usermem *from,
 				       u32 len, bool whole, int mode)
@@ -159,7 +159,7 @@ static noinline int write_slow(struct lastline_file *file, struct usermem from, 
 
 	if (mode == LASTLINE_MODE_LINE)
 		len = lastline_splitter_window(from.len, line_max);
-	data = file_alloc(file, len);
+	data = file_alloc_buf(file, len);
 	if (!data)
 		return -ENOMEM;
 	ret = -EFAULT;
@@ -168,7 +168,7 @@ static noinline int write_slow(struct lastline_file *file, struct usermem from, 
 	if (mode == LASTLINE_MODE_LINE && data[len - 1] != '\n' &&
 	    !READ_ONCE(file->splitter.buf)) {
 		ret = -ENOMEM;
-		buf = file_alloc(file, line_max);
+		buf = file_alloc_buf(file, line_max);
 		if (!buf)
 			goto free_data;
 	}
