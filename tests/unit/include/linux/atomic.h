@@ -18,6 +18,7 @@ struct atomic64 {
 #define smp_rmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_ACQUIRE))
 /* Loads and stores before; stores after. */
 #define smp_wmb()	(BEFORE_ACCESS(), __atomic_thread_fence(__ATOMIC_RELEASE))
+/* Loads and stores before. */
 #define smp_store_release(p, value)						\
 	(BEFORE_ACCESS(), __atomic_store_n(p, value, __ATOMIC_RELEASE))
 
