@@ -14,6 +14,7 @@
 #ifndef LASTLINE_FILE_H
 #define LASTLINE_FILE_H
 
+#include <linux/bits.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -25,6 +26,9 @@
 #include "channel.h"
 #include "compat.h"
 #include "splitter.h"
+
+/* Flag in lastline_file.seen_gen: the file was just opened or rewound. */
+#define LASTLINE_REWOUND	BIT_ULL(63)
 
 /**
  * struct lastline_rest - what a short read left of a line
@@ -46,9 +50,8 @@ struct lastline_rest {
  * @lock:     see the top of this file
  * @read_seq: incremented by each change of what the next read returns
  * @seen_gen: newest generation that this file read or skipped, or that was the latest when
- *            it was opened; only later ones can be missed. Also read without @lock
- * @rewound:  the latest line is unseen even if its generation is @seen_gen, because the
- *            file was opened or rewound. Also read without @lock
+ *            it was opened; only later ones can be missed. LASTLINE_REWOUND is set if the
+ *            latest line is unseen even if it has this generation. Also read without @lock
  * @taken:    description of the last line read; its realtime is filled in on request
  * @rest:     rest of the last line read; @left is also read without @lock
  * @splitter: the partial line; its fields are also read without @lock
@@ -63,7 +66,6 @@ struct lastline_file {
 	spinlock_t lock;
 	u64 read_seq;
 	u64 seen_gen;
-	bool rewound;
 	struct lastline_taken taken;
 	struct lastline_rest rest;
 	struct lastline_splitter splitter;
@@ -80,15 +82,10 @@ static inline u32 file_rest_left(const struct lastline_file *file)
 	return READ_ONCE(file->rest.left);
 }
 
-/*
- * Is the latest line, which has this generation, unseen? Without @lock the two fields can be
- * from different moments. A wrong result does no harm: true is rechecked under @lock, and
- * false is followed by a wake-up.
- */
+/* Is the latest line, which has this generation, unseen? */
 static inline bool file_has_unseen(const struct lastline_file *file, u64 generation)
 {
-	return generation != READ_ONCE(file->seen_gen) ||
-	       (READ_ONCE(file->rewound) && generation);
+	return generation != READ_ONCE(file->seen_gen);
 }
 
 /* Marks everything up to @generation as seen. */
@@ -97,7 +94,13 @@ static __always_inline void file_skip_to(struct lastline_file *file, u64 generat
 	lockdep_assert_held(&file->lock);
 	file->read_seq++;
 	WRITE_ONCE(file->seen_gen, generation);
-	WRITE_ONCE(file->rewound, false);
+}
+
+/* Makes the latest line unseen. If the file has seen none, it already is. */
+static inline void file_rewind(struct lastline_file *file)
+{
+	if (file->seen_gen)
+		WRITE_ONCE(file->seen_gen, file->seen_gen | LASTLINE_REWOUND);
 }
 
 /* Allocates a buffer that is charged to the opener. */

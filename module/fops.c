@@ -80,7 +80,7 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 	if (whence == SEEK_END)
 		file_skip_to(file, lastline_ring_generation(file->map));
 	else
-		WRITE_ONCE(file->rewound, true);
+		file_rewind(file);
 	spin_unlock(&file->lock);
 
 	/* Other threads may sleep in a read of this file. */
@@ -152,7 +152,7 @@ static int lastline_open(struct inode *inode, struct file *filp)
 	file->memcg = get_mem_cgroup_from_mm(current->mm);
 	spin_lock_init(&file->lock);
 	file->seen_gen = lastline_ring_generation(file->map);
-	file->rewound = true;
+	file_rewind(file);
 	filp->private_data = file;
 
 	/* A stream, so that reads share no file position. But lseek() is supported. */

@@ -31,7 +31,7 @@ static __always_inline bool may_have_data(const struct lastline_file *file)
 static __always_inline void consume_line(struct lastline_file *file,
 					 const struct lastline_line *line)
 {
-	u64 missed = line->generation - file->seen_gen;
+	u64 missed = line->generation - (file->seen_gen & ~LASTLINE_REWOUND);
 
 	/* All newer lines except this one; none if the same line is read again. */
 	missed -= !!missed;

@@ -42,7 +42,7 @@ static __always_inline bool write_fast(struct lastline_file *file, const struct 
 	struct lastline_ring *ring = &channel->ring;
 	struct lastline_slot *slot;
 	u32 searched = len, start = 0;
-	bool copied, done;
+	bool copied, done = false;
 
 	/*
 	 * Another thread may be changing the partial line right now. Then the two writes
@@ -59,9 +59,8 @@ static __always_inline bool write_fast(struct lastline_file *file, const struct 
 	else
 		copied = usermem_read_all(from, slot->data);
 	pagefault_enable();
-	done = copied;
-	if (mode == LASTLINE_MODE_LINE && copied) {
-		if (searched)
+	if (copied) {
+		if (mode == LASTLINE_MODE_LINE && searched)
 			start = lastline_splitter_line_start(slot->data, searched);
 		done = whole || start;
 	}

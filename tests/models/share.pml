@@ -4,10 +4,9 @@
  * generations do not go backwards, and no thread sleeps while a read would return data.
  * Models snapshot_read(), commit_read(), wait_and_read() and lastline_llseek().
  *
- * Memory accesses are in order here, except for those to seen_gen and rewound; wake.pml
- * models the order of task state and generation. A thread without the lock may load between
- * any two stores of the thread that holds it. read_fast() is left out: it does the same with
- * the lock held all the time.
+ * Memory accesses are in order here; wake.pml models the order of task state and generation.
+ * A thread without the lock may load between any two stores of the thread that holds it.
+ * read_fast() is left out: it does the same with the lock held all the time.
  *
  * Each line has two parts, and a buffer has room for one or for both.
  *
@@ -33,26 +32,16 @@
 
 byte generation;
 byte seen_gen, left, read_seq;	/* of the open file */
-bit rewound = 1;
 bit locked;
 bit state[THREADS];
 byte asleep;
 
 byte line, part;		/* the last delivery: this line, up to this part */
 
-#define unseen(g)	(g != seen_gen || (rewound && g))
+#define REWOUND		128
 
 #define lock()		atomic { !locked -> locked = 1 }
 #define unlock()	locked = 0
-
-/* file_skip_to() */
-inline skip_to(g)
-{
-	if
-	:: seen_gen = g; rewound = 0
-	:: rewound = 0; seen_gen = g
-	fi
-}
 
 inline wake_all()
 {
@@ -90,7 +79,7 @@ active proctype seeker()
 		read_seq++;
 		left = 0;
 		d_step {
-			rewound = 1;
+			seen_gen = (seen_gen -> seen_gen | REWOUND : 0);	/* file_rewind() */
 			line = 0;
 			part = PARTS
 		};
@@ -106,30 +95,25 @@ active [THREADS] proctype thread()
 {
 	byte me = _pid - 2;
 	byte g, t, parts, room;
-	bit rest, w;
+	bit rest;
 
 wait:	/* wait_and_read() */
 	state[me] = INTERRUPTIBLE;
 	g = generation;
 	if
-	:: t = seen_gen; w = rewound
-	:: w = rewound; t = seen_gen
-	fi;
-	if
-	:: g != t || (w && g) -> goto read
+	:: g != seen_gen -> goto read
 	:: else
 	fi;
 	if
 	:: left > 0 -> goto read
 	:: else
 	fi;
-	d_step { asleep++; g = 0; t = 0; w = 0 };
+	asleep++;
 end:	atomic { state[me] == RUNNING -> asleep-- };
 	goto wait;
 
 read:	/* read_slow() */
 	state[me] = RUNNING;
-	d_step { g = 0; t = 0; w = 0 };
 	if
 	:: room = 1
 	:: room = PARTS
@@ -138,7 +122,7 @@ again:	/* snapshot_read() */
 	lock();
 	if
 	:: left > 0 -> rest = 1; parts = left; g = seen_gen
-	:: left == 0 && unseen(generation) -> rest = 0; parts = PARTS; g = generation
+	:: left == 0 && generation != seen_gen -> rest = 0; parts = PARTS; g = generation
 	:: else -> unlock(); goto wait
 	fi;
 	t = read_seq;
@@ -167,14 +151,14 @@ again:	/* snapshot_read() */
 		assert(g > line && part % PARTS == 0);
 		d_step { line = g; part = 0 };
 #ifdef SEEN_FIRST
-		skip_to(g);
+		seen_gen = g;
 		left = PARTS - parts
 #else
 		left = PARTS - parts;
-		skip_to(g)
+		seen_gen = g
 #endif
 	fi;
-	d_step { part = part + parts; g = 0; t = 0; w = 0; parts = 0; room = 0; rest = 0 };
+	d_step { part = part + parts; g = 0; t = 0; parts = 0; room = 0; rest = 0 };
 	unlock();
 	if	/* reads again, or ends */
 	:: goto wait
@@ -185,5 +169,5 @@ again:	/* snapshot_read() */
 active proctype final_check()
 {
 	timeout ->	/* no other process can continue */
-	assert(asleep == 0 || (left == 0 && !unseen(generation)))
+	assert(asleep == 0 || (left == 0 && seen_gen == generation))
 }
