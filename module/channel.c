@@ -262,7 +262,8 @@ int lastline_channel_find(const char *name)
  *
  * For module unload, and for a module load that fails. A reference can outlive the
  * removal: a file may have been opened before the load failed, and debug kernels delay
- * releases on purpose. channel_release() is code of this module, so wait for it.
+ * releases on purpose. channel_release() is code of this module, so wait until it has
+ * freed the last channel; only its return may still be running then.
  */
 void lastline_channels_remove_all(void)
 {

@@ -13,7 +13,7 @@
 #include "ring.h"
 
 /**
- * struct lastline_channel - one minor: one latest line, one generation, one wait queue
+ * struct lastline_channel - one minor: one newest line, one generation, one wait queue
  * @dev:      device in sysfs; its reference count is the lifetime of the channel
  * @cdev:     character device; holds a reference to @dev, and each open file holds a
  *            reference to @cdev
@@ -81,7 +81,7 @@ static inline bool lastline_channel_is_removed(const struct lastline_channel *ch
 }
 
 /**
- * lastline_channel_generation - get the generation of the latest line
+ * lastline_channel_generation - get the generation of the newest line
  * @channel: the channel, open or not
  *
  * Return: the generation, 0 if nothing has been published.

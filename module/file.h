@@ -51,7 +51,7 @@ struct lastline_rest {
  * @read_seq: incremented by each change of what the next read returns
  * @seen_gen: newest generation that this file read or skipped, or that was the latest when
  *            it was opened; only later ones can be missed. LASTLINE_REWOUND is set if the
- *            latest line is unseen even if it has this generation. Also read without @lock
+ *            newest line is unseen even if it has this generation. Also read without @lock
  * @taken:    description of the last line read; its realtime is filled in on request
  * @rest:     rest of the last line read; @left is also read without @lock
  * @splitter: the partial line; its fields are also read without @lock
@@ -82,7 +82,7 @@ static inline u32 file_rest_left(const struct lastline_file *file)
 	return READ_ONCE(file->rest.left);
 }
 
-/* Is the latest line, which has this generation, unseen? */
+/* Is the newest line, which has this generation, unseen? */
 static inline bool file_has_unseen(const struct lastline_file *file, u64 generation)
 {
 	return generation != READ_ONCE(file->seen_gen);
@@ -96,7 +96,7 @@ static __always_inline void file_skip_to(struct lastline_file *file, u64 generat
 	WRITE_ONCE(file->seen_gen, generation);
 }
 
-/* Makes the latest line unseen. If the file has seen none, it already is. */
+/* Makes the newest line unseen. If the file has seen none, it already is. */
 static inline void file_rewind(struct lastline_file *file)
 {
 	if (file->seen_gen)

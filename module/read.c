@@ -139,7 +139,7 @@ struct read_snapshot {
 };
 
 /*
- * Copies the latest line to the snapshot if its buffer is large enough. The ring's lock is
+ * Copies the newest line to the snapshot if its buffer is large enough. The ring's lock is
  * the last resort, because it stops writers.
  */
 static void snapshot_latest(struct lastline_ring *ring, struct read_snapshot *snapshot)

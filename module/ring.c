@@ -2,7 +2,7 @@
 /*
  * DOC: the ring of slots
  *
- * A channel keeps its latest line in a ring of LASTLINE_MAP_SLOTS slots. The line of
+ * A channel keeps its newest line in a ring of LASTLINE_MAP_SLOTS slots. The line of
  * generation g is in slot g mod LASTLINE_MAP_SLOTS. A writer fills the slot of the oldest
  * line, so a reader can copy a line safely while at most LASTLINE_MAP_SLOTS - 1 newer
  * lines are published.
@@ -25,7 +25,7 @@
  * longer holds g. Without either barrier it could return a torn line.
  *
  * A discarded slot stays marked "filling" until the next writer fills it; it never is the
- * slot of the latest line. Before the first publication slot 0 is empty and holds
+ * slot of the newest line. Before the first publication slot 0 is empty and holds
  * generation 0, so that state needs no special case.
  *
  * Clearing publishes an empty line and zeroes the other slots. The generation never goes
@@ -124,7 +124,7 @@ static void clear_slot(struct lastline_slot *slot)
 }
 
 /**
- * lastline_ring_clear - remove the latest line and zero all slots
+ * lastline_ring_clear - remove the newest line and zero all slots
  * @ring: the ring
  *
  * The caller holds the ring's lock.
@@ -143,7 +143,7 @@ void lastline_ring_clear(struct lastline_ring *ring)
 }
 
 /**
- * lastline_ring_stat - get generation, time and length of the latest line
+ * lastline_ring_stat - get generation, time and length of the newest line
  * @ring: the ring
  *
  * Return: the line. It may have been overwritten since, so @data must not be read.

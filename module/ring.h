@@ -15,7 +15,7 @@
 
 /**
  * struct lastline_ring - the slots of one channel
- * @map:      the slots and the generation of the latest line; NULL until
+ * @map:      the slots and the generation of the newest line; NULL until
  *            lastline_ring_attach(), constant from then on
  * @line_max: longest line in bytes, including its newline; constant
  * @lock:     see below
@@ -62,7 +62,7 @@ static inline atomic64_t *lastline_ring_atomic(const u64 *generation)
 }
 
 /**
- * lastline_ring_generation - get the generation of the latest line
+ * lastline_ring_generation - get the generation of the newest line
  * @map: the slots
  *
  * Return: the generation, 0 if nothing has been published. A lastline_ring_snapshot()
@@ -145,7 +145,7 @@ static inline bool lastline_ring_still_valid(const struct lastline_line *line)
 }
 
 /**
- * lastline_ring_snapshot - find the latest line
+ * lastline_ring_snapshot - find the newest line
  * @map: the slots
  *
  * With the ring's lock held the line stays. Without it, the caller checks

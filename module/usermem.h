@@ -134,10 +134,12 @@ static __always_inline bool read_words(const char __user *from, char *to, u32 le
 				last = end;
 		}
 	} else {
-		for (; i + WORD <= end; i += WORD) {
+		/* unlikely() spares lines of a few bytes the constants of the search. */
+		while (unlikely(i + WORD <= end)) {
 			read_word(newlines, to, from, i, fault);
+			i += WORD;
 			if (lastline_splitter_newlines(newlines))
-				last = i + WORD;
+				last = i;
 		}
 		for (; i < end; i++) {
 			unsafe_get_user(byte, from + i, fault);
