@@ -28,7 +28,7 @@ BUILD = Path(os.environ.get("BUILD", TOP / "build"))
 
 # The tool at the near end, its QoS, and the QoS at the far end
 METHODS = {
-    "bridge": ("lastline-mqtt, as it comes", "lastline-mqtt", 1, 0),
+    "bridge": ("lastline-mqtt, defaults", "lastline-mqtt", 1, 0),
     "bridge-1": ("lastline-mqtt, QoS 1", "lastline-mqtt", 1, 1),
     "bridge-0": ("lastline-mqtt, QoS 0", "lastline-mqtt", 0, 0),
     "pub-l-1": ("mosquitto_pub -l, QoS 1", "mosquitto_pub -l", 1, 1),
@@ -237,35 +237,35 @@ def tables_of(output):
     sys.path.insert(0, str(HERE.parent))
     from results import Results, Table, figures_of, ratio, whole
     get = Results(figures_of(output.splitlines())).get
-    one = Table("One line at a time (instructions)", "", "latency", "to pub -l", "near end",
-                "broker", "far end", "all three", "to pub -l", "bytes")
-    fast = Table("10,000 lines, as fast as they can be written", "", "writer", "it slept",
-                 "all written", "arrived", "carriers", "to pub -l", "bytes", "newest there",
+    one = Table("One line at a time (instructions)", "", "latency", "vs pub -l", "sender",
+                "broker", "receiver", "total", "vs pub -l", "bytes")
+    fast = Table("10,000 lines, written as fast as possible", "", "writer", "sleeps",
+                 "written after", "arrived", "total", "vs pub -l", "bytes", "newest after",
                  "memory")
 
-    def all_three(method):
+    def total(method):
         return sum(get("alone:" + part, method) for part in PARTS)
 
     for method, (title, *_) in METHODS.items():
         one.row(title, whole(get("latency", method)),
                 ratio(get("latency", method), get("latency", BASE)),
                 *(whole(get("alone:" + part, method)) for part in PARTS),
-                whole(all_three(method)), ratio(all_three(method), all_three(BASE)),
+                whole(total(method)), ratio(total(method), total(BASE)),
                 whole(get("alone:bytes", method)))
         fast.row(title, *(whole(get("many:" + name, method)) for name in
                           ("writer", "sleeps", "written", "arrived", "carried")),
                  ratio(get("many:carried", method), get("many:carried", BASE)),
                  *(whole(get("many:" + name, method)) for name in ("bytes", "fresh", "memory")))
     one.notes = [
-        "latency: from publication on the near channel, or the write to the pipe, to "
-        "publication on the far channel. to pub -l: to that with QoS 1. bytes: on the loopback, "
-        "with all headers and acknowledgements."]
+        "latency: from publication on the first channel, or the write to the pipe, to "
+        "publication on the second channel. vs pub -l: relative to mosquitto_pub -l with QoS 1. "
+        "bytes: on the loopback interface, with headers and acknowledgements."]
     fast.notes = [
-        "writer: dd, instructions for each line; to /dev/null "
-        f"{get('many:writer', 'null'):.0f}. all written: after so many µs. carriers: near end, "
-        "broker and far end together, instructions for each line written. bytes: on the "
-        "loopback, for each line written. newest there: so many µs after the last write. "
-        "memory: of the near end, at most, in KiB."]
+        "writer: instructions of dd per line; "
+        f"{get('many:writer', 'null'):.0f} to /dev/null. sleeps: of the writer. written after: µs "
+        "until all lines were written. total: instructions of sender, broker and receiver per line "
+        "written. bytes: on the loopback interface per line written. newest after: µs from the "
+        "last write until the newest line arrived. memory: peak of the sender, in KiB."]
     return one, fast
 
 
