@@ -3,27 +3,27 @@
 # "make help" lists the targets. The kernel's build system reads Kbuild.
 
 BUILD := $(CURDIR)/build
-# The kernel to build for: the running one where its headers are installed.
+# The kernel to build for. Default: the running one if its headers are installed, else the VM's.
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) $(VM_KDIR))
 prefix ?= /usr/local
 DESTDIR ?=
 
-# The kernel of the virtual machine; known after tests/setup.
+# The kernel of the virtual machine; set after tests/setup has run.
 VM_RELEASE = $(shell cat $(BUILD)/kernel-release 2>/dev/null)
 VM_KDIR = $(addprefix /usr/src/linux-headers-,$(VM_RELEASE))
 
-# The release of the kernel that KDIR is for. Each has its own build directory.
-# (Debian's include/config/kernel.release is another one.)
+# The release of the kernel that KDIR belongs to; each release has its own build directory.
+# Debian's include/config/kernel.release differs from it.
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 VERSION := $(shell packaging/version)
 
 export BUILD prefix DESTDIR
-# Suites that run in parallel read the directories of the tests.
+# Parallel suites read these directories while Python would write there.
 export PYTHONDONTWRITEBYTECODE := 1
 
-# Tell the system about the new files, as far as it has these tools.
-settle = ldconfig; \
+# Make the system use the new files, with the tools that it has.
+reload_system = ldconfig; \
 	if command -v systemd-sysusers >/dev/null; then systemd-sysusers; fi; \
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload; udevadm control --reload; fi
 
@@ -34,42 +34,41 @@ help: ## list the targets
 .PHONY: modules
 modules: ## build lastline.ko for the running kernel (or KDIR=...)
 	@[ -e "$(KDIR)/Makefile" ] || { \
-		echo "No headers for this kernel. Install linux-headers-$$(uname -r), or name others by KDIR=." >&2; \
+		echo "make: no headers for this kernel; install linux-headers-$$(uname -r) or set KDIR" >&2; \
 		exit 1; }
 	@mkdir -p $(BUILD)/$(RELEASE)
 	@cp -ru --preserve=timestamps Kbuild module $(BUILD)/$(RELEASE)
 	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) modules
 
-# The same for the kernel of the virtual machine.
 .PHONY: vm-modules
-vm-modules: ## build it for the VM's kernel, after installing what a VM needs
+vm-modules: ## build lastline.ko for the VM's kernel; installs what the VM needs
 	@tests/setup $(BUILD) vm
 	@$(MAKE) --no-print-directory modules \
 		KDIR=/usr/src/linux-headers-$$(cat $(BUILD)/kernel-release) >$(BUILD)/modules.log 2>&1 || \
 		{ cat $(BUILD)/modules.log; exit 1; }
 
 .PHONY: run
-run: ## watch it work: a fast writer, slow readers, in a VM
+run: ## demo in a VM: a fast writer and slow readers
 	@tests/demo
 
 .PHONY: shell
-shell: ## a shell in a VM where everything is installed
+shell: ## open a shell in a VM with everything installed
 	@tests/shell
 
 .PHONY: check
-check: ## the tests that need no debug kernel and no Debian image (SUITES="unit contract")
+check: ## run the fast tests (SUITES="unit contract")
 	@tests/check $(SUITES)
 
 .PHONY: check-all
-check-all: ## all other tests, for two hours (SUITES="kasan mqtt matrix"); continues where it was
+check-all: ## run all other tests in two hours; resumable (SUITES="kasan mqtt")
 	@tests/check --all $(SUITES)
 
 .PHONY: mutants
-mutants: ## apply one deliberate bug at a time; every one must be caught (MUTANTS="name ...")
+mutants: ## apply one deliberate bug at a time; tests must fail (MUTANTS="name ...")
 	@tests/mutants/run $(MUTANTS)
 
 .PHONY: matrix
-matrix: ## build and test it on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
+matrix: ## build and test on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
 	@tests/matrix $(SUITES)
 
 .PHONY: architectures
@@ -77,96 +76,96 @@ architectures: ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
 	@tests/matrix $(or $(ARCHES),arm64 armhf s390x)
 
 .PHONY: torture
-torture: ## attack the driver in every way for an hour or two (MINUTES=5 ATTACK="fuzz kasan")
+torture: ## run all attacks for an hour or two (MINUTES=5 ATTACK="fuzz kasan")
 	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)
 
 .PHONY: lint
-lint: ## checkpatch, sparse, W=1 with gcc and clang, shellcheck and more
+lint: ## run checkpatch, sparse, W=1 with gcc and clang, shellcheck and more
 	@tests/check lint
 
 .PHONY: bench
-bench: $(if $(NATIVE),,vm-modules) ## measure it and the alternatives (NATIVE=1: on this machine)
+bench: $(if $(NATIVE),,vm-modules) ## measure lastline and its alternatives (NATIVE=1: on this machine)
 	@tests/setup $(BUILD) vm bench
 	@tests/bench/run $(if $(NATIVE),--native)
 
 .PHONY: bench-check
-bench-check: vm-modules ## is anything slower than tests/bench/baseline.json?
+bench-check: vm-modules ## fail if lastline is slower than tests/bench/baseline.json
 	@tests/setup $(BUILD) vm bench
 	@tests/bench/check
 
 .PHONY: load
-load: modules ## build and load the module on this machine (PARAMS="devices=4 ...")
+load: modules ## build the module and load it on this machine (PARAMS="devices=4 ...")
 	insmod $(BUILD)/$(RELEASE)/lastline.ko $(PARAMS)
 
 .PHONY: unload
-unload: ## unload it
+unload: ## unload the module
 	rmmod lastline
 
 .PHONY: kernel-tree
-kernel-tree: ## lay it out in a kernel's source tree (KSRC=...), and build it there
+kernel-tree: ## add the driver to a kernel source tree and build it there (KSRC=...)
 	@tests/setup $(BUILD) vm source kernel kernel-tree
 	@packaging/kernel-tree/lay-out '$(KSRC)'
-	@echo "Laid out in $(KSRC). Now a kernel is built from it in $(BUILD)/kernel-tree."
+	@echo "Added the driver to $(KSRC). Building a kernel in $(BUILD)/kernel-tree."
 	@packaging/kernel-tree/build '$(KSRC)' $(BUILD)/kernel-tree
-	@echo "It builds: as a module, lastline.ko, and built in, vmlinuz."
+	@echo "Built lastline.ko, and vmlinuz with the driver built in."
 
 .PHONY: userspace
-userspace: ## build library and command
+userspace: ## build library and commands
 	$(MAKE) -C userspace
 
 .PHONY: install
-install: modules ## install module, library, command, and their configuration
+install: modules ## install module, library, commands and their configuration
 	$(MAKE) -C $(KDIR) M=$(BUILD)/$(RELEASE) INSTALL_MOD_DIR=updates modules_install \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true)
 	$(MAKE) -C userspace install
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	$(if $(DESTDIR),,$(settle))
+	$(if $(DESTDIR),,$(reload_system))
 
 .PHONY: uninstall
-uninstall: ## remove what install installed
+uninstall: ## remove what "make install" installed
 	rm -f $(DESTDIR)/lib/modules/$(RELEASE)/updates/lastline.ko*
 	$(MAKE) -C userspace uninstall
 	$(if $(DESTDIR),,depmod $(RELEASE))
-	$(if $(DESTDIR),,$(settle))
+	$(if $(DESTDIR),,$(reload_system))
 
-# Reproducible: the archive contains no time of day, machine or user.
+# Reproducible: the archive depends on the commit only.
 .PHONY: dist
-dist: ## make build/lastline-VERSION.tar.xz of the last commit
+dist: ## make build/lastline-VERSION.tar.xz from the last commit
 	@mkdir -p $(BUILD)
 	git -c tar.umask=0022 archive --prefix=lastline-$(VERSION)/ HEAD | xz -T1 >$(BUILD)/lastline-$(VERSION).tar.xz
 	@cd $(BUILD) && sha256sum lastline-$(VERSION).tar.xz
 
-# DKMS wants a directory with the sources and how to build them.
 DKMS_SOURCE = $(DESTDIR)/usr/src/lastline-$(VERSION)
 
-# For the running kernel, unless KDIR was given. DKMS does not rebuild what it has built.
+# The running kernel, unless KDIR is set.
 DKMS_KERNEL = $(if $(filter file,$(origin KDIR)),$(shell uname -r),$(RELEASE))
 
+# Remove an installed module first: DKMS does not rebuild the same version.
 .PHONY: dkms-install
-dkms-install: dkms-source ## have DKMS install the module, and build it for each new kernel
+dkms-install: dkms-source ## install the module with DKMS, which rebuilds it for new kernels
 	! dkms status lastline/$(VERSION) -k $(DKMS_KERNEL) | grep -q . || \
 		dkms remove lastline/$(VERSION) -k $(DKMS_KERNEL)
 	dkms install lastline/$(VERSION) -k $(DKMS_KERNEL)
 
 .PHONY: dkms-remove
-dkms-remove: ## remove it again, for all kernels
+dkms-remove: ## remove the module from DKMS, for all kernels
 	dkms remove lastline/$(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
 
 .PHONY: dkms-source
-dkms-source: ## lay out /usr/src/lastline-VERSION, for "dkms install lastline/VERSION"
+dkms-source: ## copy the source to /usr/src/lastline-VERSION for DKMS
 	rm -rf $(DKMS_SOURCE)/module
 	install -d $(DKMS_SOURCE)
 	cp -r Kbuild module LICENSE $(DKMS_SOURCE)
 	sed 's/@version@/$(VERSION)/' packaging/dkms.conf.in >$(DKMS_SOURCE)/dkms.conf
 
 .PHONY: packages
-packages: ## build Debian packages into build/packages/, for "apt install ./build/packages/*.deb"
+packages: ## build Debian packages into build/packages/
 	packaging/build-deb
 
 .PHONY: recipes
-recipes: ## fill in build/lastline.spec for rpmbuild, and build/PKGBUILD for makepkg
+recipes: ## make build/lastline.spec for rpmbuild and build/PKGBUILD for makepkg
 	@mkdir -p $(BUILD)
 	sed -e 's/@version@/$(VERSION)/' -e "s/@date@/$$(LC_ALL=C date -u -r CHANGELOG.md '+%a %b %d %Y')/" \
 		packaging/rpm/lastline.spec.in >$(BUILD)/lastline.spec
@@ -174,9 +173,9 @@ recipes: ## fill in build/lastline.spec for rpmbuild, and build/PKGBUILD for mak
 	sed 's/@version@/$(VERSION)/' packaging/arch/PKGBUILD.in >$(BUILD)/PKGBUILD
 
 .PHONY: clean
-clean: ## remove everything that was built here
+clean: ## remove build/
 	rm -rf $(BUILD)
 
 .PHONY: clean-cache
-clean-cache: ## remove the kernels, images and root file systems that all checkouts share
+clean-cache: ## remove kernels, images and root file systems shared by all checkouts
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/lastline"
