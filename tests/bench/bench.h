@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of the bench share.
+ * Shared by all parts of the benchmark.
  *
  * A *method* is one way to publish a line so that a reader gets the newest. It moves
  * lines through a *channel*, which create() makes and every process inherits, between
  * *ends*, which open() makes in the process or thread that uses them. A *measure* times
- * operations of a method and emits *figures*, one JSON object a line.
+ * operations of a method and emits *figures*, one JSON object per line.
  *
- * The unit of all times is the nanosecond. In a virtual machine whose clock advances one
- * nanosecond per instruction that is the same as an instruction.
+ * Times are in nanoseconds. In the virtual machine, whose clock advances one nanosecond
+ * per instruction, they are instructions.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -29,15 +29,15 @@
 	first < second ? first : second;		\
 })
 
-/* The compiler must not know @value, so that a loop that counts with it remains a loop. */
+/* Hides @value from the compiler, so that it does not remove a loop that counts with it. */
 #define hide(value)	({ __asm__ volatile("" : "+r" (value)); })
 
 #define CHECK(condition)						\
 	((condition) ? (void)0 : check_failed(#condition, __FILE__, __LINE__))
 noreturn void check_failed(const char *condition, const char *file, int line);
 
-#define LINE_BYTES	64	/* where the size is no parameter */
-#define LINE_MAX_BYTES	1048576	/* the longest line of any measure */
+#define LINE_BYTES	64	/* for measures without a size */
+#define LINE_MAX_BYTES	1048576	/* longest line of any measure */
 
 /* Methods */
 
@@ -47,18 +47,18 @@ enum role { WRITER, READER };
 #define BROADCASTS	0x02	/* each reader of one channel gets the line */
 #define CONFLATES	0x04	/* a line may be published before the last one is read */
 #define POLLS		0x08	/* end->fd can be polled */
-#define UNNAMED		0x10	/* create() makes both ends; other processes inherit them */
-#define NO_LINE		0x20	/* no line comes through: a floor, or a counter */
+#define UNNAMED		0x10	/* create() opens both ends; other processes inherit them */
+#define NO_LINE		0x20	/* carries no line: a floor or a counter */
 #define DEFERS		0x40	/* write() returns before the line is sent */
 
 struct method;
 
-/* What writers and readers have in common */
+/* Shared by writers and readers */
 struct channel {
 	const struct method *method;
 	unsigned int number;	/* among the channels of one method */
-	char path[64];		/* its name in the file system, if it has one */
-	int fds[2];		/* of ends without a name, by role */
+	char path[64];		/* in the file system; empty if unnamed */
+	int fds[2];		/* of unnamed ends, by role */
 };
 
 /* A writer or a reader of a channel */
@@ -69,25 +69,25 @@ struct end {
 	void *map;		/* shared memory */
 	size_t map_size;
 	uint64_t seen;		/* generation of the line read last */
-	void *handle;		/* a library's object, or a buffer */
-	void *context;		/* a library's */
+	void *handle;		/* object of a library, or a buffer */
+	void *context;		/* of a library */
 };
 
 /**
  * struct method - one way to do the job
- * @name:    its name in options and results
- * @traits:  what it can do
- * @max:     the longest line; 0 if only the kernel limits it
- * @crowd:   the largest number of readers to wake; 0 means no limit
- * @create:  make the channel; false if this machine does not have the method
+ * @name:    name in options and results
+ * @traits:  flags above
+ * @max:     longest line; 0 if only the kernel limits it
+ * @crowd:   largest number of readers to wake; 0 means no limit
+ * @create:  make the channel; false if this machine does not support the method
  * @destroy: undo create()
  * @open:    make an end of end->channel in end->role; false as above
  * @close:   undo open()
  * @write:   publish @len bytes, a line; returns @len
  * @read:    get the newest line; waits for an unseen one if the method SLEEPS
- * @peek:    as read(), but never waits, and takes a line seen before, too
- * @looks:   ask @count times, without a system call, for an unseen line
- * @peeks:   the same @count times; a call through this table would cost more than a peek
+ * @peek:    get the newest line, seen or not, without sleeping
+ * @looks:   check @count times, without a system call, for an unseen line
+ * @peeks:   peek @count times, where a call through this table would cost more than a peek
  *
  * All but write() and read() may be NULL. A method has peek() or peeks(), not both.
  */
@@ -120,7 +120,7 @@ ssize_t fd_write(struct end *end, const void *line, size_t len);
 ssize_t fd_read(struct end *end, void *buf, size_t size);
 void name_channel(struct channel *channel, const char *directory);
 
-/* The two ends that one process or thread uses */
+/* Both ends in one process or thread */
 struct pair {
 	struct channel channel;	/* if pair_open() made it */
 	struct end writer;
@@ -140,7 +140,7 @@ static inline ssize_t put(struct pair *pair)
 	return pair->writer.channel->method->write(&pair->writer, pair->line, pair->size);
 }
 
-/* The buffer is as large as the line: no method has to fill more. */
+/* The buffer is as large as the line, so no method fills more. */
 static inline ssize_t get(struct pair *pair)
 {
 	return pair->reader.channel->method->read(&pair->reader, pair->buf, pair->size);
@@ -149,7 +149,7 @@ static inline ssize_t get(struct pair *pair)
 /* Measures */
 
 extern struct options {
-	bool native;		/* a real machine, whose times vary */
+	bool native;		/* real machine: times vary */
 	uint64_t budget;	/* time for one figure, in nanoseconds */
 	size_t sizes[8];	/* of lines; 0 after the last */
 	unsigned int cpus[8];	/* to run on, in this order */
@@ -190,7 +190,7 @@ struct sample {
 	double *values;
 };
 
-/* What is timed; @subject is what it is called with. */
+/* A timed function; @subject is its argument. */
 typedef void operation(void *subject);
 
 /* Indices of the samples of timed() */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The calls around the job: poll and epoll, open and close.
+ * The cost of poll, epoll, open and close.
  */
 #include <poll.h>
 #include <sys/epoll.h>
@@ -8,7 +8,7 @@
 
 #include "bench.h"
 
-static int epoll;	/* has the reader of the pair */
+static int epoll;	/* watches the reader of the pair */
 
 static void nothing(void *pair)
 {
@@ -92,7 +92,7 @@ void measure_poll(const struct method *method)
 	pair_close(&pair);
 }
 
-/* Opens and closes an end. Returns whether it has anything open: some writers have not. */
+/* Returns false if the method has nothing to open for this role. */
 static bool open_and_close(struct pair *pair, enum role role)
 {
 	struct end end;
@@ -112,7 +112,7 @@ static void open_writer(void *pair)
 	open_and_close(pair, WRITER);
 }
 
-/* Of a channel that a reader has open */
+/* While another reader has the channel open */
 void measure_open(const struct method *method)
 {
 	struct pair pair = {};

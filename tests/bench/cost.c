@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cost of calls that do not wait: write, read and both, for lines of several sizes;
- * a write over an unseen line; looking for a line without a system call.
+ * The cost of calls that do not sleep: write, read and both, for several line sizes; a
+ * write over an unseen line; checking for a line without a system call.
  */
 #include <string.h>
 
 #include "bench.h"
 
 #define CHECKED_LINES	32
-#define ROWS		8	/* of calls that are too short to be timed one by one */
+#define ROWS		8	/* of calls that are too short to time individually */
 #define ROW_MAX		4096u	/* calls in a row */
 
 static void write_line(void *pair)
@@ -51,7 +51,7 @@ static const struct method method_nothing = {
 	.read = nothing_read,
 };
 
-/* Time of the clock and of the calls through the table of methods, by part. */
+/* Cost of the clock and of calls through the table of methods, by part. */
 static const double *own_costs(void)
 {
 	static double costs[PARTS];
@@ -104,7 +104,7 @@ void measure_cost(const struct method *method)
 	}
 }
 
-/* One write of many lines, of which only the last counts. */
+/* One write of many lines; only the last one is published. */
 void measure_bulk(const struct method *method)
 {
 	struct pair pair;
@@ -150,7 +150,7 @@ static double row_mean(void (*row)(struct pair *pair, unsigned int count), struc
 	return (double)(now() - start) / count;
 }
 
-/* The mean of the fastest of several rows: the timer interrupted others. */
+/* The mean of the fastest row; the timer interrupts others. */
 static double least(void (*row)(struct pair *pair, unsigned int count), struct pair *pair)
 {
 	double value, best = row_mean(row, pair, 1);
@@ -164,7 +164,7 @@ static double least(void (*row)(struct pair *pair, unsigned int count), struct p
 	return best;
 }
 
-/* In a loop, as in a program; the time of an empty loop is subtracted. */
+/* Subtracts the cost of an empty loop. */
 void measure_peek(const struct method *method)
 {
 	struct pair pair;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The loop that times operations, and the figures that come of the times.
+ * Times operations and computes figures.
  *
- * In a virtual machine that counts instructions every time is exact. Its figure is the
- * mean, because an operation may do some of its work only now and then; but without the
- * slowest hundredth, which the timer interrupted. On a real machine the figure is the
- * median, because other work disturbs more often there.
+ * In the virtual machine, which counts instructions, times are exact. The figure is their
+ * mean, because some operations do part of their work only occasionally, without the
+ * slowest hundredth, which the timer interrupted. On a real machine it is the median,
+ * because other work interferes more often.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #define ROUNDS_MAX	65536
 
 /*
- * How often to repeat what took @ns for @rounds. A power of two, so that two runs do the
- * same although the estimate differs.
+ * The number of rounds within the budget, if @rounds took @ns. A power of two, so that runs
+ * with slightly different estimates do the same.
  */
 unsigned int rounds_within_budget(uint64_t ns, unsigned int rounds)
 {
@@ -48,7 +48,7 @@ static void sample_alloc(struct sample *sample, unsigned int count)
 	sample->count = count;
 	sample->values = calloc(count, sizeof(*sample->values));
 	CHECK(sample->values);
-	/* Written here, or the first use of each page would count. */
+	/* Fault the pages in now, not in the timed loop. */
 	for (unsigned int i = 0; i < count; i++)
 		((volatile double *)sample->values)[i] = 0;
 }
@@ -80,7 +80,7 @@ void timed(operation *first, operation *second, void *subject, unsigned int roun
 	}
 }
 
-/* The figure of one operation; @rounds: 0 means as many as the budget allows. */
+/* Emits the figure of one operation. @rounds: 0 means as many as the budget allows. */
 void measure(const struct figure *figure, operation *call, void *subject, unsigned int rounds,
 	     double own_cost)
 {

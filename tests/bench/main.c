@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Applies each chosen measure to each chosen method.
+ * Runs the chosen measures on the chosen methods.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 #include "bench.h"
 
 #define NATIVE_BUDGET	200000000	/* ns for each figure on a real machine */
-#define AWAKE_NS	500000000	/* until the CPU has its highest frequency */
+#define AWAKE_NS	500000000	/* until the CPU reaches its highest frequency */
 
 static const struct measure {
 	const char *name;
@@ -34,14 +34,14 @@ struct options options = {
 
 static const char usage_text[] =
 	"usage: bench [OPTION]...\n"
-	"  --measure NAME  only this; may be repeated\n"
-	"  --method NAME   only this; may be repeated\n"
-	"  --size BYTES    of the lines; may be repeated\n"
-	"  --budget NS     nanoseconds for each figure\n"
-	"  --native        a real machine: medians and pinned CPUs\n"
+	"  --measure NAME  run only this measure; repeatable\n"
+	"  --method NAME   run only this method; repeatable\n"
+	"  --size BYTES    line size; repeatable\n"
+	"  --budget NS     time for each figure, in nanoseconds\n"
+	"  --native        for a real machine: medians and pinned CPUs\n"
 	"Prints one JSON object per line.\n";
 
-/* Names given on the command line; none means all */
+/* Names from the command line; none means all */
 struct choice {
 	const char *names[16];
 	unsigned int count;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Figures of the bench: parsed, looked up, and put into tables.
+"""Parses figures of the benchmark and prints them in tables.
 
-A figure is one line of the programs' output. Its key consists of its measure, its method
-and, if there is one, its parameter: "write pipe 64".
+A figure is one line of the programs' output. Its key consists of measure, method and an
+optional parameter: "write pipe 64".
 """
 import json
 
@@ -30,7 +30,7 @@ def key_of(figure):
 
 
 def figures_of(lines):
-    """The figures in a program's output; anything else there is an error."""
+    """Parses a program's output; anything but a figure is an error."""
     figures = []
     for line in lines:
         try:
@@ -54,12 +54,12 @@ class Results:
         return figure["value"] if figure else None
 
     def methods(self, *measures):
-        """Those that have a figure of any of these measures."""
+        """The methods that have a figure of any of these measures."""
         present = {f["method"] for f in self.figures if f["measure"] in measures}
         return [method for method in TITLES if method in present]
 
     def per_reader(self, method):
-        """The cost of each further sleeping reader, from the two largest crowds."""
+        """The cost of each additional sleeping reader, from the two largest crowds."""
         crowds = sorted((f["readers"], f["value"]) for f in self.figures
                         if f["measure"] == "wake" and f["method"] == method)
         if len(crowds) < 2:
@@ -76,12 +76,12 @@ class Table:
         self.notes = []
 
     def row(self, *cells):
-        """A row without any figure is left out."""
+        """Adds a row, unless it has no figure."""
         if any(cell is not None for cell in cells[1:]):
             self.rows.append([show(cell) for cell in cells])
 
     def text(self):
-        """In Markdown."""
+        """Returns the table in Markdown."""
         lines = [self.columns] + self.rows
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
@@ -101,7 +101,7 @@ def put_into_page(page, name, tables):
     first, _, rest = rest.partition("\n")
     _, end, after = rest.partition(f"<!-- {name}: end")
     if not end:
-        raise SystemExit(f"bench: no place for {name} in {page}")
+        raise SystemExit(f"bench: {page} has no markers for {name}")
     text = "".join(table.text() + "\n\n" for table in tables)
     page.write_text(before + begin + first + "\n" + text + end + after, encoding="utf-8")
 

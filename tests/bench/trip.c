@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The round trip of two processes: each sleeps until the other one's line is there, and
- * answers. On a real machine each has a CPU of its own.
+ * Round trip between two processes: each sleeps until the other publishes a line, and
+ * answers. On a real machine each has its own CPU.
  *
- * On one CPU the scheduler may run a woken process at once. It then answers before the
- * other one sleeps, which saves a wake-up. Batch tasks do not preempt each other: each of
- * their trips has two sleeps, two wake-ups and two switches.
+ * On one CPU, the scheduler could run a woken process immediately, which would answer
+ * before the other one sleeps and save a wake-up. Batch tasks do not preempt each other, so
+ * each trip has two sleeps, two wake-ups and two context switches.
  */
 #include <sched.h>
 #include <signal.h>
@@ -15,12 +15,12 @@
 
 #include "bench.h"
 
-static void hear(struct pair *pair)
+static void receive(struct pair *pair)
 {
 	CHECK(get(pair) == LINE_BYTES);
 }
 
-static void speak(struct pair *pair)
+static void send_line(struct pair *pair)
 {
 	CHECK(put(pair) == LINE_BYTES);
 }
@@ -35,15 +35,15 @@ static void echo(struct channel *there, struct channel *back, int ready)
 		_exit(1);
 	CHECK(write(ready, "", 1) == 1);
 	for (;;) {
-		hear(&pair);
-		speak(&pair);
+		receive(&pair);
+		send_line(&pair);
 	}
 }
 
 static void round_trip(void *pair)
 {
-	speak(pair);
-	hear(pair);
+	send_line(pair);
+	receive(pair);
 }
 
 static void set_policy(pid_t pid, int policy)
@@ -70,7 +70,7 @@ void measure_trip(const struct method *method)
 		echo(&there, &back, ready[1]);
 	}
 	close(ready[1]);
-	/* An end of file means that the child does not have this method. */
+	/* End of file: the child could not open this method. */
 	if (read(ready[0], &byte, 1) == 1) {
 		CHECK(pair_join(&pair, &back, &there, LINE_BYTES));
 		set_policy(0, SCHED_BATCH);

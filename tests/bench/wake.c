@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One line for many sleeping readers: the time until all have been woken, have their line
- * and sleep again. If one channel does not reach all readers, each has its own.
+ * One line for many sleeping readers: the time until all have woken, read their line and
+ * sleep again. If a method does not broadcast, each reader has its own channel.
  *
- * All run on one CPU. The readers have a higher priority than the writer, so that all of
- * them run before its system call returns, and the time of its writes is the time of
- * everything. If a method DEFERS, the last reader reports when it is done.
+ * All threads run on one CPU. The readers have a higher priority than the writer, so they
+ * run before its system call returns, and the time of its writes includes everything. If a
+ * method DEFERS, the last reader posts a semaphore.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -24,16 +24,16 @@ static struct crowd {
 	const struct method *method;
 	unsigned int count;		/* wanted */
 	unsigned int started;		/* threads */
-	volatile unsigned int begun;	/* threads that took a channel */
-	volatile unsigned int lines;	/* that all of them got */
-	volatile unsigned int absent;	/* could not be opened */
+	volatile unsigned int begun;	/* threads that have chosen a channel */
+	volatile unsigned int lines;	/* received by all of them */
+	volatile unsigned int absent;	/* failed to open their channel */
 	volatile bool leave;		/* read once more and end */
 	unsigned int channel_count;	/* one, or one each */
 	struct channel channels[READERS_MAX];
 	struct end writers[READERS_MAX];
 	pthread_t threads[READERS_MAX];
 	char line[LINE_BYTES];
-	sem_t done;			/* the last reader has it, if the method DEFERS */
+	sem_t done;			/* posted by the last reader if the method DEFERS */
 } crowd;
 
 static void *sleep_and_read(void *argument)
@@ -70,7 +70,7 @@ static void wake_all(void *unused)
 	CHECK(crowd.lines == crowd.count);
 }
 
-/* Returns false if this machine cannot have so many, or none of that priority. */
+/* Returns false if this machine does not allow so many threads or this priority. */
 static bool start_readers(void)
 {
 	struct sched_param param = { .sched_priority = 1 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What methods have in common.
+ * Shared by the methods.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 void check_failed(const char *condition, const char *file, int line)
 {
-	fprintf(stderr, "bench: %s:%d: not so: %s (%m)\n", file, line, condition);
+	fprintf(stderr, "bench: %s:%d: check failed: %s (%m)\n", file, line, condition);
 	exit(1);
 }
 
@@ -57,7 +57,7 @@ void end_close(struct end *end)
 		close(end->fd);
 }
 
-/* Opens both ends: reads come from @from, writes go to @to. */
+/* Opens both ends: reads from @from, writes to @to. */
 bool pair_join(struct pair *pair, struct channel *from, struct channel *to, size_t size)
 {
 	if (!end_open(&pair->reader, from, READER))
@@ -74,7 +74,7 @@ bool pair_join(struct pair *pair, struct channel *from, struct channel *to, size
 	return true;
 }
 
-/* Opens both ends of a new channel; false if the method does not take this size. */
+/* Opens both ends of a new channel; false if the method does not support this size. */
 bool pair_open(struct pair *pair, const struct method *method, size_t size)
 {
 	if ((method->max && size > method->max) || !channel_create(&pair->channel, method, 0))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel has for messages: pipes, eventfd, message queues and files. And
- * the table of all methods that need no library.
+ * Pipes, eventfd, message queues and files; and the table of all methods that need no
+ * library.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "bench.h"
 
 #define PIPE_BYTES	65536	/* capacity of a pipe */
-#define MQ_BYTES	8192	/* the longest message that the kernel allows by default */
+#define MQ_BYTES	8192	/* longest message that the kernel allows by default */
 
 /* A pipe or FIFO queues all lines; a full one blocks the writer. */
 static bool pipe_create(struct channel *channel)
@@ -56,7 +56,7 @@ static ssize_t fifo_reopen_write(struct end *end, const void *line, size_t len)
 	return ret;
 }
 
-/* Eight bytes, which report that there is something new, and not what. */
+/* An eventfd reports that something is new, but carries no line. */
 static bool eventfd_create(struct channel *channel)
 {
 	channel->fds[WRITER] = eventfd(0, 0);
@@ -111,7 +111,7 @@ static void mq_close_end(struct end *end)
 	free(end->handle);
 }
 
-/* A full mailbox: take the old line out, put the new one in. */
+/* Replaces the message in a full queue. */
 static ssize_t mq_replace(struct end *end, const void *line, size_t len)
 {
 	while (mq_send(end->fd, line, len, 0)) {
@@ -122,7 +122,7 @@ static ssize_t mq_replace(struct end *end, const void *line, size_t len)
 	return len;
 }
 
-/* A receiver must have room for the longest message. */
+/* mq_receive() needs a buffer for the longest message. */
 static ssize_t mq_get(struct end *end, void *buf, size_t size)
 {
 	ssize_t len = mq_receive(end->fd, end->handle, MQ_BYTES, NULL);
@@ -132,7 +132,7 @@ static ssize_t mq_get(struct end *end, void *buf, size_t size)
 	return len;
 }
 
-/* A directory of its own, so that no other change wakes the reader. */
+/* Uses a separate directory, so that no other change wakes the reader. */
 static bool rename_create(struct channel *channel)
 {
 	name_channel(channel, "/dev/shm");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lastline, by read() and write(), and by the mapped view: lines are written as usual, and
- * read without a system call.
+ * lastline with read() and write(), and with the mapped view, which reads without a system
+ * call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,8 +87,8 @@ static __always_inline ssize_t mapped_peek(struct end *end, void *buf, size_t si
 }
 
 /*
- * Reading from the map does not change what the open file has seen. SEEK_END does, so that
- * poll() waits for the next line; a line that came in between shows in the map.
+ * Reading from the map does not mark the line as seen. SEEK_END does, so that poll() waits
+ * for the next line. A line published in between is found in the map.
  */
 static void mapped_await(struct end *end)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shared memory with a sequence lock, and a futex to sleep on. It has one writer. Any
- * process that can map it can damage it, and a writer that is killed during a write leaves
- * all readers spinning.
+ * Shared memory with a sequence lock, one writer, and a futex to sleep on. Any process that
+ * maps it can corrupt it. A writer that is killed in a write leaves all readers spinning.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -35,7 +34,7 @@ static bool seqlock_create(struct channel *channel)
 	return true;
 }
 
-/* Readers write, too: they count themselves as sleepers. */
+/* Readers need write access: they count themselves as sleepers. */
 static bool seqlock_open(struct end *end)
 {
 	struct shared *shared;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ZeroMQ with ZMQ_CONFLATE over ipc, publisher and subscriber. A thread of the library
- * sends: a write returns before its line is sent, so the figures that matter are those of
- * write and read together.
+ * sends, so a write returns before its line is sent. Compare figures of write and read
+ * together.
  *
- * A program of its own, because Debian's library cannot be linked statically.
+ * A separate program, because Debian's library cannot be linked statically.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 
 #include "bench.h"
 
-#define JOIN_US	300000	/* until the publisher has the subscription */
+#define JOIN_US	300000	/* until the publisher knows the subscription */
 
 static bool zeromq_create(struct channel *channel)
 {
@@ -62,7 +62,7 @@ static ssize_t zeromq_read(struct end *end, void *buf, size_t size)
 static const struct method method_zeromq = {
 	.name = "zeromq",
 	.traits = SLEEPS | BROADCASTS | CONFLATES | DEFERS,
-	.crowd = 10,	/* with more, some subscribe too late for the first line */
+	.crowd = 10,	/* beyond this, some subscribe too late for the first line */
 	.create = zeromq_create,
 	.open = zeromq_open,
 	.close = zeromq_close,

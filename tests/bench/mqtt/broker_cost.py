@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What one mosquitto spends on connections, retained messages, lines and TLS handshakes.
+"""Measures what mosquitto spends on connections, retained messages, lines and TLS handshakes.
 
 usage: broker_cost.py
 
-Memory is the broker's own (VmRSS), without the kernel's for sockets. Processor time is the
-broker's, on one core, from schedstat. The figures are copied into BROKER of scale.py by
-hand, because they differ between machines.
+Memory is the broker's VmRSS, without the kernel's memory for sockets. CPU time is from
+schedstat. Copy the figures into BROKER of scale.py by hand; they differ between machines.
 """
 import re
 import socket
@@ -26,7 +25,7 @@ TLS_CLIENTS = 500
 LINES = 20000
 TOPICS = 20000
 SUBSCRIPTIONS = 4000
-ASLEEP = 30000		# lines; more than the kernel keeps for a reader
+ASLEEP = 30000		# lines; more than the kernel's socket buffers hold
 CONNACK, PUBLISH, PUBACK, SUBACK = 0x20, 0x30, 0x40, 0x90
 
 
@@ -43,13 +42,13 @@ class Client:
             self.ask(subscribe(topic, qos), SUBACK)
 
     def receive(self):
-        """The next packet: its kind and its body."""
+        """Returns kind and body of the next packet."""
         def exactly(count):
             data = b""
             while len(data) < count:
                 piece = self.sock.recv(count - len(data))
                 if not piece:
-                    raise EOFError("the broker hung up")
+                    raise EOFError("the broker closed the connection")
                 data += piece
             return data
 
@@ -63,7 +62,7 @@ class Client:
     def expect(self, wanted):
         kind, body = self.receive()
         if kind != wanted:
-            raise ValueError(f"packet {kind:#x}, not {wanted:#x}")
+            raise ValueError(f"got packet {kind:#x} instead of {wanted:#x}")
         return body
 
     def ask(self, packet, answer):
@@ -76,7 +75,7 @@ class Client:
             self.sock.sendall(puback(int.from_bytes(body[end:end + 2], "big")))
 
     def messages(self):
-        """All that come before a pause of 5 s."""
+        """Yields messages until none arrives for 5 s."""
         self.sock.settimeout(5)
         try:
             while True:
@@ -89,7 +88,7 @@ class Client:
 
 
 class Broker:
-    """A mosquitto of its own, with a plain and a TLS listener."""
+    """A mosquitto process with a plain and a TLS listener."""
 
     def __init__(self, directory):
         self.port, self.tls_port = free_port(), free_port()
@@ -128,7 +127,7 @@ def free_port():
 
 
 def make_certificates(directory):
-    """A CA, and for each side a key on P-256."""
+    """Makes a CA, and a P-256 key for each side."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
 
@@ -142,7 +141,7 @@ def make_certificates(directory):
 
 
 def connections(broker):
-    """Plain ones with a subscription, then those with TLS."""
+    """Costs of connections: plain with a subscription, then with TLS."""
     clients, memory = [], {}
     for number in range(MANY):
         if number == FEW:
@@ -163,7 +162,7 @@ def connections(broker):
 
 
 def lines_us(broker, writer, topics, count, readers=()):
-    """Microseconds for each line of QoS 1 that is published, one in flight."""
+    """Microseconds per published line, with QoS 1 and one line in flight."""
     before = broker.cpu_us()
     for number in range(count):
         writer.ask(line(number % topics, packet_id=number % 65535 + 1), PUBACK)
@@ -173,7 +172,7 @@ def lines_us(broker, writer, topics, count, readers=()):
 
 
 def messages(broker):
-    """Retained messages, and lines without and with ten subscribers."""
+    """Costs of retained messages, and of lines without and with ten subscribers."""
     writer = Client(broker, "writer")
     lines_us(broker, writer, 1000, 1000)
     before = broker.memory()
@@ -191,11 +190,11 @@ def messages(broker):
 
 
 def after_subscribing(broker):
-    """How many retained messages arrive after subscriptions that are sent at once."""
+    """How many retained messages arrive after sending all subscriptions at once."""
     def arrived(qos, topics):
         reader = Client(broker, f"reader-of-{len(topics)}-{qos}", qos=qos)
         packets = b"".join(subscribe(topic, qos) for topic in topics)
-        # The broker stops reading while nobody reads what it sends.
+        # The broker stops reading while its own messages are not read.
         sender = threading.Thread(target=reader.sock.sendall, args=(packets,))
         sender.start()
         count = sum(1 for _ in reader.messages())
@@ -210,7 +209,7 @@ def after_subscribing(broker):
 
 
 def asleep(broker):
-    """The last line that reaches a reader that reads only after all are written."""
+    """The last line that reaches a reader that starts reading after all lines were written."""
     for qos in (0, 1):
         reader = Client(broker, f"asleep-{qos}", subscriptions=["one"], qos=qos)
         writer = Client(broker, f"writer-{qos}")

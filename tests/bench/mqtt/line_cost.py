@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cost of a line that crosses a broker, by lastline-mqtt and by mosquitto_pub -l; see
+"""Measures the cost of a line over a broker with lastline-mqtt and with mosquitto_pub -l, for
 docs/performance.md.
 
 usage: line_cost.py [--docs]
-  --docs  put the tables into the page, too
+  --docs  also put the tables into the page
 
-Carries this machine's mosquitto, mosquitto_pub and mosquitto_sub into a virtual machine,
-whose clock counts instructions, and runs itself there with --guest. Lines go from one
-channel, or a pipe, through a broker to another channel. The driver keeps the time at which
-each was published on either side.
+Copies this machine's mosquitto, mosquitto_pub and mosquitto_sub into a virtual machine whose
+clock counts instructions, and runs itself there with --guest. Lines go from the near channel,
+or a pipe, through a broker to the far channel. The driver records when a line is published.
 """
 import fcntl
 import json
@@ -42,7 +41,7 @@ INFO, TAKEN = 0x8040be00, 0x8040be01
 SIZE = 64
 ALONE = 100			# lines, one at a time
 WARM_UP = 10
-PAUSE = 0.01			# seconds until the next one, so that all sleep again
+PAUSE = 0.01			# seconds before the next line, so that all processes sleep
 MANY = 10000			# lines, as fast as the writer can
 TIMEOUT = 5			# seconds without a new line
 LINES = Path("/tmp/lines")
@@ -53,7 +52,7 @@ def now():
 
 
 def times_of(fd, request):
-    """Generation and time: INFO of the newest line, TAKEN of the line that was read last."""
+    """Generation and time: INFO of the newest line, TAKEN of the line read last."""
     return struct.unpack_from("QQ", fcntl.ioctl(fd, request, bytes(64)))
 
 
@@ -65,7 +64,7 @@ def cpu_ns(usage):
     return (usage.ru_utime + usage.ru_stime) * 1e9
 
 
-class Way:
+class Route:
     """A broker, and the processes that carry lines to it and from it."""
 
     def __init__(self, method):
@@ -90,7 +89,7 @@ class Way:
     def start(self, name, *command, **redirection):
         self.processes[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL,
                                                 **redirection)
-        # The clock of an idle machine jumps, so this takes no time.
+        # The clock skips idle time, so this is fast.
         time.sleep(2)
 
     def bridge(self, name, qos, *mapping):
@@ -108,18 +107,18 @@ class Way:
             os.close(fd)
 
     def carry(self, data):
-        """One line. Returns the time between its publications."""
+        """Sends one line. Returns the time between its publications."""
         start = now()
         os.write(self.entry, data)
         if self.entry == self.near:
             start = times_of(self.near, INFO)[1]
         if not select.select([self.far], [], [], TIMEOUT)[0] or \
                 os.read(self.far, SIZE) != data:
-            raise ValueError(f"{self.method}: the line does not arrive")
+            raise ValueError(f"{self.method}: a line did not arrive")
         return times_of(self.far, TAKEN)[1] - start
 
     def skip(self):
-        """Lines that have arrived so far."""
+        """Skips lines that have arrived so far."""
         time.sleep(1)
         os.lseek(self.far, 0, os.SEEK_END)
 
@@ -137,59 +136,59 @@ def emit(measure, method, value):
     print(json.dumps({"measure": measure, "method": method, "value": value}), flush=True)
 
 
-def alone(way):
+def alone(route):
     times = []
-    way.skip()
+    route.skip()
     for number in range(WARM_UP + ALONE):
         if number == WARM_UP:
-            before = way.costs()
-        times.append(way.carry(numbered(number)))
+            before = route.costs()
+        times.append(route.carry(numbered(number)))
         time.sleep(PAUSE)
-    after = way.costs()
-    emit("latency", way.method, statistics.mean(sorted(times[WARM_UP:])[:-1]))
+    after = route.costs()
+    emit("latency", route.method, statistics.mean(sorted(times[WARM_UP:])[:-1]))
     for name, value in after.items():
-        emit(f"alone:{name}", way.method, (value - before[name]) / ALONE)
+        emit(f"alone:{name}", route.method, (value - before[name]) / ALONE)
 
 
 def write_all(out):
-    """A process writes all lines, with a call for each. Returns its resource usage."""
+    """Starts a process that writes each line with one call. Returns its resource usage."""
     writer = subprocess.Popen(["dd", f"if={LINES}", f"bs={SIZE}", "status=none"], stdout=out)
     usage = os.wait4(writer.pid, 0)[2]
     writer.returncode = 0
     return usage
 
 
-def wait_for(way, data):
-    """Returns when that line was published on the far channel; None if it does not come."""
+def wait_for(route, data):
+    """Returns the time at which the line was published on the far channel, or None."""
     last, since = None, now()
     while now() - since < TIMEOUT * 1e9:
-        os.lseek(way.far, 0, os.SEEK_SET)
-        got = os.read(way.far, SIZE)
+        os.lseek(route.far, 0, os.SEEK_SET)
+        got = os.read(route.far, SIZE)
         if got == data:
-            return times_of(way.far, INFO)[1]
+            return times_of(route.far, INFO)[1]
         if got != last:
             last, since = got, now()
         time.sleep(0.005)
     return None
 
 
-def many(way, idle):
+def many(route, idle):
     LINES.write_bytes(b"".join(numbered(MANY + number) for number in range(MANY)))
-    way.skip()
-    generation, before, start = times_of(way.far, INFO)[0], way.costs(), now()
-    usage = write_all(way.entry)
+    route.skip()
+    generation, before, start = times_of(route.far, INFO)[0], route.costs(), now()
+    usage = write_all(route.entry)
     written = end = now()
-    if way.entry == way.near:
-        end = times_of(way.near, INFO)[1]
-    arrived = wait_for(way, numbered(2 * MANY - 1))
-    way.skip()
-    after = way.costs()
-    status = Path(f"/proc/{way.processes['near'].pid}/status").read_text(encoding="ascii")
+    if route.entry == route.near:
+        end = times_of(route.near, INFO)[1]
+    arrived = wait_for(route, numbered(2 * MANY - 1))
+    route.skip()
+    after = route.costs()
+    status = Path(f"/proc/{route.processes['near'].pid}/status").read_text(encoding="ascii")
     figures = {
         "writer": cpu_ns(usage) / MANY,
         "sleeps": usage.ru_nvcsw - idle.ru_nvcsw,
         "written": (written - start) / 1000,
-        "arrived": times_of(way.far, INFO)[0] - generation,
+        "arrived": times_of(route.far, INFO)[0] - generation,
         "carried": sum(after[name] - before[name] for name in PARTS) / MANY,
         "bytes": (after["bytes"] - before["bytes"]) / MANY,
         "memory": int(status.split("VmHWM:")[1].split()[0]),	# KiB, at most
@@ -197,7 +196,7 @@ def many(way, idle):
     if arrived:
         figures["fresh"] = (arrived - end) / 1000
     for name, value in figures.items():
-        emit(f"many:{name}", way.method, value)
+        emit(f"many:{name}", route.method, value)
 
 
 def guest():
@@ -208,14 +207,14 @@ def guest():
         idle = write_all(null)
     emit("many:writer", "null", cpu_ns(idle) / MANY)
     for method in METHODS:
-        way = Way(method)
-        alone(way)
-        many(way, idle)
-        way.end()
+        route = Route(method)
+        alone(route)
+        many(route, idle)
+        route.end()
 
 
 def measure():
-    """The output of the virtual machine."""
+    """Returns the output of the virtual machine."""
     programs = BUILD / "userspace"
     library = (programs / "liblastline.so.1").resolve()
     for words in ((TOP, "vm-modules"), (TOP / "userspace", "MQTT=yes")):
@@ -229,7 +228,7 @@ def measure():
     vm = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False,
                         env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"})
     if vm.returncode:
-        sys.exit(f"line_cost: no figures\n{vm.stdout}")
+        sys.exit(f"line_cost: the virtual machine failed\n{vm.stdout}")
     return vm.stdout
 
 

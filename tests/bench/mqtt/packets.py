@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packets of MQTT 5. scale.py takes their sizes, broker_cost.py sends them to a broker."""
+"""MQTT 5 packets: scale.py uses their sizes, broker_cost.py sends them to a broker."""
 
-# Around a packet: IPv4 20 and TCP 32 with timestamps; TLS 1.3: a header of 5, the type, and
-# the tag of an AEAD. One packet per segment.
+# Overhead of a packet, one per segment. IPv4 20, TCP with timestamps 32; TLS 1.3: header 5,
+# type 1, AEAD tag 16.
 SEGMENT = 20 + 32
 TLS_RECORD = 5 + 1 + 16
 PUBACK = 4
@@ -19,7 +19,7 @@ def text(string):
 
 
 def packet(kind, body):
-    """Its length is a variable byte integer."""
+    """Returns a packet; its length is a variable byte integer."""
     head, rest = bytearray([kind]), len(body)
     while True:
         rest, low = divmod(rest, 128)
@@ -38,7 +38,7 @@ def subscribe(topic, qos):
 
 
 def publish(topic, payload, properties=(), packet_id=None):
-    """A retained PUBLISH; with a packet_id it has QoS 1."""
+    """A retained PUBLISH, with QoS 1 if there is a packet_id."""
     user = b"".join(b"\x26" + text(key) + text(value) for key, value in properties)
     return packet(0x31 | (0x02 if packet_id else 0),
                   text(topic) + (packet_id.to_bytes(2, "big") if packet_id else b"") +
@@ -50,7 +50,7 @@ def puback(packet_id):
 
 
 def line(machine=12345, channel=7, packet_id=None, own=True):
-    """A line of 64 bytes; own: with the properties of lastline-mqtt."""
+    """A line of 64 bytes. own: with the message properties of lastline-mqtt."""
     name = f"spindle-{channel:02}"
     properties = (
         ("lastline-origin", f"machine-{machine:06}/{name}"),

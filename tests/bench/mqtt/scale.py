@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A model of channels joined over MQTT, and the figures of docs/scale.md.
+"""Models channels joined over MQTT, and computes the figures of docs/scale.md.
 
-usage: scale.py --write PAGE	puts them into the page
-       scale.py --check PAGE	fails if the page has others
+usage: scale.py --write PAGE	put the figures into the page
+       scale.py --check PAGE	fail if the page has other figures
 
-In the page a table is between "<!-- NAME: begin -->" and "<!-- NAME: end -->", a figure in
-a sentence is the word before "<!-- NAME -->". The random numbers are seeded, so that each
-run computes the same.
+In the page, a table is between "<!-- NAME: begin -->" and "<!-- NAME: end -->". A figure in
+a sentence is the word before "<!-- NAME -->". Random numbers have a fixed seed, so results
+are reproducible.
 """
 import difflib
 import random
@@ -24,7 +24,7 @@ EACH = CHANNELS // MACHINES	# channels of a machine
 
 # lastline-mqtt and the driver
 KEEPALIVE = 15.0		# seconds; also the time limit of a connection attempt
-FIRST_TRY = 1.0			# seconds, at most, after a connection that worked
+FIRST_TRY = 1.0			# seconds, at most, after a connection is lost
 WILDCARD_CHANNELS = 64		# --max-channels
 MACHINE_CHANNELS = 4096		# LASTLINE_CHANNELS_MAX
 
@@ -42,7 +42,7 @@ NODE = {"connection": 113 * 2**30 / 5e6, "messages": 100_000}
 
 # Assumed
 OPEN_FILES = 1024		# systemd's soft limit, which mosquitto does not raise
-LOCAL_PORTS = 60999 - 32768 + 1	# of one address, Linux' default
+LOCAL_PORTS = 60999 - 32768 + 1	# of one address, Linux default
 SLOW_LINK, SLOW_DELAY = 100e3, 0.05	# bit/s, seconds each way
 READER_LINK = 100e6
 GIGABIT = 1e9
@@ -52,8 +52,7 @@ TABLES = {}
 
 
 def table(name):
-    """The function returns the rows of that table, without its heading. A cell that is
-    None keeps the page's text."""
+    """Registers a function that returns the rows of a table. None keeps the cell's text."""
     def add(make):
         TABLES[name] = make
         return make
@@ -61,7 +60,7 @@ def table(name):
 
 
 def show(value, unit=""):
-    """Three digits; groups of thousands."""
+    """Three significant digits, with thousands separators."""
     if value >= 100:
         out = f"{round(value, 3 - len(str(int(value)))):,.0f}"
     else:
@@ -70,7 +69,7 @@ def show(value, unit=""):
 
 
 def rough(value):
-    """Two digits: of what was measured on a busy machine."""
+    """Two significant digits, for measurements on a busy machine."""
     return show(float(f"{value:.2g}"))
 
 
@@ -97,15 +96,15 @@ def wire_table():
 
 
 def sent(trip, link):
-    """Lines a second of a channel with one line in flight."""
+    """Lines per second of a channel with one line in flight."""
     return 1 / (trip + ON_WIRE * 8 / link)
 
 
-# The age of the newest line at the reader, when a link carries less than is written. Lines
-# are pairs: when one is delivered, and when it was written.
+# The age of the newest line at the reader of a slow link. Lines are pairs of the times of
+# delivery and of publication.
 
 def written(load, service, duration):
-    """Times of publication: a Poisson process of that many times the link's rate."""
+    """Times of publication: a Poisson process at load times the rate of the link."""
     rng, now, out = random.Random(7), 0.0, []
     while now < duration:
         now += rng.expovariate(load / service)
@@ -114,7 +113,7 @@ def written(load, service, duration):
 
 
 def queued(times, service, limit=None):
-    """Each line, in turn; beyond the limit the new one is dropped."""
+    """Deliveries of a queue that drops new lines beyond the limit."""
     free, starts, out = 0.0, deque(), []
     for time in times:
         while starts and starts[0] <= time:
@@ -128,14 +127,14 @@ def queued(times, service, limit=None):
 
 
 def newest_at(times, index, moment):
-    """The index of the newest line at that moment, from index on."""
+    """The index of the newest line at that moment, starting at index."""
     while index + 1 < len(times) and times[index + 1] <= moment:
         index += 1
     return index
 
 
 def conflated(times, service):
-    """One line in flight, then the newest at that moment."""
+    """Deliveries of a channel with one line in flight."""
     free, out, index = 0.0, [], 0
     while index < len(times):
         start = max(times[index], free)
@@ -147,7 +146,7 @@ def conflated(times, service):
 
 
 def reconnected(times, service, lag):
-    """A queue at the broker, which the reader's bridge drops when it is too long."""
+    """Deliveries of a queue at the broker, dropped when the reader's bridge reconnects."""
     rng = random.Random(7)
     again = 3 * 2 * SLOW_DELAY + BROKER["handshake bytes"] * 8 / SLOW_LINK
     free, out, index, retained = 0.0, [], 0, False
@@ -166,7 +165,7 @@ def reconnected(times, service, lag):
 
 
 def ages(deliveries, begin, end):
-    """Mean and worst age of the reader's line, between two times."""
+    """Mean and worst age of the reader's line between two times."""
     area = worst = 0.0
     for (time, line_time), (until, _) in zip(deliveries, deliveries[1:]):
         if begin <= time and until <= end:
@@ -188,7 +187,7 @@ def age_table():
 
 @table("costs")
 def cost_table():
-    """Of each machine or line, and of all."""
+    """The cost of each machine or line, and of all."""
     pings, burst = MACHINES / KEEPALIVE, CHANNELS * ON_WIRE
     for size in (BROKER["tls connection"], BROKER["connection"], NODE["connection"]):
         yield None, memory(size), memory(size * MACHINES), None
@@ -209,7 +208,7 @@ CORE = 1 / (BROKER["published"] + BROKER["delivered"])	# lines a second
 
 @table("first")
 def first_table():
-    """Numbers of machines at which something is full."""
+    """Numbers of machines that exhaust something."""
     for machines in sorted((
             WILDCARD_CHANNELS / EACH, BROKER["queued"] / EACH, MACHINE_CHANNELS / EACH,
             READER_LINK / 8 / ON_WIRE / EACH, OPEN_FILES, CORE / EACH,
@@ -227,7 +226,7 @@ FIGURES = {
     "last.0": f"{BROKER['last'][0]:,}",
     "last.1": f"{BROKER['last'][1]:,}",
     "bound": show(1000 * (2 * ON_WIRE * 8 / SLOW_LINK + 3 * SLOW_DELAY)),
-    # Each line is one message of each node that sends the copy and of each that takes it.
+    # Each line costs one message at the node that sends a copy and one at the node that gets it.
     "wall": show(NODE["messages"] / 2),
     "wall.rate": f"{NODE['messages'] / 2 / CHANNELS:g}",
     "node": show(NODE["messages"]),
@@ -247,12 +246,12 @@ FIGURES = {
 def filled_row(line, cells):
     old = line.strip("| ").split(" | ")
     if len(old) != len(cells):
-        sys.exit(f"scale.py: a row has {len(old)} cells instead of {len(cells)}: {line}")
+        sys.exit(f"scale.py: row with {len(old)} cells instead of {len(cells)}: {line}")
     return "| " + " | ".join(new or text for text, new in zip(old, cells)) + " |"
 
 
 def filled(page):
-    """The page with the tables and figures of this model."""
+    """The page with the figures of this model."""
     for name, make in TABLES.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         before, opened, rest = page.partition(begin)
@@ -264,7 +263,7 @@ def filled(page):
         page = before + begin + "\n".join(lines) + "\n" + end + after
     odd = set(FIGURES) ^ set(re.findall(r"<!-- ([\w.]+) -->", page))
     if odd:
-        sys.exit(f"scale.py: only one of page and model has {', '.join(sorted(odd))}")
+        sys.exit(f"scale.py: not in both the page and the model: {', '.join(sorted(odd))}")
     for name, value in FIGURES.items():
         page = re.sub(rf"[^\s(]+<!-- {re.escape(name)} -->", f"{value}<!-- {name} -->", page)
     return page
@@ -280,7 +279,7 @@ def main():
         path.write_text(new, encoding="utf-8")
     elif new != old:
         sys.exit("\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), str(path),
-                                                "as the model has it", lineterm="", n=0)))
+                                                "computed", lineterm="", n=0)))
 
 
 if __name__ == "__main__":
