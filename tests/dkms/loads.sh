@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Which modules a kernel takes on a machine with Secure Boot; runs there. In /modules are
-# some: as it was built; signed with a key that nobody enrolled; signed by DKMS; signed by
-# hand; one that was changed later. mok.pub is the certificate of DKMS' key.
+# Checks, on a machine with Secure Boot, which modules in /modules the kernel loads: unsigned;
+# signed with a key that is not enrolled; signed by DKMS; signed by hand; modified after
+# signing. mok.pub is the certificate of DKMS's key.
 #
-# usage: loads.sh before|after	the key is enrolled. Before, it asks for that.
+# usage: loads.sh before|after	the key is enrolled. "before" also requests enrolment.
 #
 # shellcheck source=tests/tap.sh
 . /tests/tap.sh
@@ -13,17 +13,17 @@
 modules=/modules
 certificate=$modules/mok.pub
 rejected="Key was rejected by service"
-password=secret			# the one that enrol is given
+password=secret			# also passed to enrol
 
-# refuses FILE [REASON]: to load it; the kernel's log has the reason
+# refuses FILE [REASON]: the kernel rejects the module, and logs the reason
 refuses()
 {
 	dmesg -c >/dev/null
 	fails_with 1 "$rejected" insmod "$modules/$1"
-	[ $# = 1 ] || dmesg | grep -q "${*:2}" || fail "the log says: $(dmesg)"
+	[ $# = 1 ] || dmesg | grep -q "${*:2}" || fail "not in the log: ${*:2}; $(dmesg)"
 }
 
-# accepts FILE
+# accepts FILE: the kernel loads the module
 accepts()
 {
 	insmod "$modules/$1" || exit
@@ -47,13 +47,13 @@ requested()
 	mokutil --list-new | grep -q "CN=DKMS module signing key" || fail "$(mokutil --list-new)"
 }
 
-# Its status has meant different things.
+# The exit status differs between versions of mokutil.
 enrolled()
 {
-	local said
+	local output
 
-	said=$(mokutil --test-key "$certificate" 2>&1) || true
-	[[ $said == *"$1"* ]] || fail "mokutil says: $said"
+	output=$(mokutil --test-key "$certificate" 2>&1) || true
+	[[ $output == *"$1"* ]] || fail "mokutil printed: $output"
 }
 
 trusted() { grep 'DKMS module signing key' /proc/keys || fail "$(grep X509 /proc/keys)"; }
@@ -67,23 +67,23 @@ after=unload
 insmod /efivarfs.ko && mount -t efivarfs efivarfs /sys/firmware/efi/efivars &&
 	mount -t securityfs securityfs /sys/kernel/security || exit
 
-test_that "Secure Boot is on, and the kernel locked down" secure
-test_that "it takes only modules that are signed" enforced
-test_that "it refuses the module as it was built" \
+test_that "Secure Boot is on and the kernel is locked down" secure
+test_that "the kernel loads only signed modules" enforced
+test_that "an unsigned module is rejected" \
 	refuses unsigned.ko Loading of unsigned module is rejected
-test_that "it refuses one that was signed with a key that nobody enrolled" \
+test_that "a module signed with another key is rejected" \
 	refuses foreign.ko Loading of module with unavailable key is rejected
 case $1 in
 before)
-	test_that "it refuses the one that DKMS signed, as long as nobody enrolled its key" \
+	test_that "the module signed by DKMS is rejected before its key is enrolled" \
 		refuses dkms.ko Loading of module with unavailable key is rejected
-	test_that "mokutil --test-key says that the key is not enrolled" enrolled "not enrolled"
-	test_that "mokutil --import asks for it" requested ;;
+	test_that "mokutil --test-key reports that the key is not enrolled" enrolled "not enrolled"
+	test_that "mokutil --import requests enrolment" requested ;;
 after)
-	test_that "mokutil --test-key says that the key is enrolled" enrolled "already enrolled"
-	test_that "the kernel trusts it" trusted
-	test_that "it loads the module that DKMS signed" accepts dkms.ko
-	test_that "it loads the one that was signed by hand" accepts by-hand.ko
-	test_that "it refuses one that was changed after it was signed" refuses changed.ko ;;
+	test_that "mokutil --test-key reports that the key is enrolled" enrolled "already enrolled"
+	test_that "the kernel trusts the key" trusted
+	test_that "the module signed by DKMS is loaded" accepts dkms.ko
+	test_that "the module signed by hand is loaded" accepts by-hand.ko
+	test_that "a module modified after signing is rejected" refuses changed.ko ;;
 esac
 run_tests
