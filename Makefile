@@ -69,11 +69,11 @@ mutants: ## apply one deliberate bug at a time; tests must fail (MUTANTS="name .
 
 .PHONY: matrix
 matrix: ## build and test on Debian 11, 12, 13 and sid (SUITES="bullseye sid")
-	@tests/matrix $(SUITES)
+	@tests/check $(or $(SUITES),matrix)
 
 .PHONY: architectures
 architectures: ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
-	@tests/matrix $(or $(ARCHES),arm64 armhf s390x)
+	@tests/check $(or $(ARCHES),architectures)
 
 .PHONY: torture
 torture: ## run all attacks for an hour or two (MINUTES=5 ATTACK="fuzz kasan")
