@@ -19,7 +19,7 @@ RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generat
 VERSION := $(shell packaging/version)
 
 export BUILD prefix DESTDIR
-# Parallel suites read these directories while Python would write there.
+# Keep Python from writing into directories that parallel suites read.
 export PYTHONDONTWRITEBYTECODE := 1
 
 # Make the system use the new files, with the tools that it has.
