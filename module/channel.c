@@ -7,6 +7,11 @@
  * is deleted and its last file is closed. The last reference frees the channel and its
  * slots.
  *
+ * Locking. Mutexes: channels_lock, then channel->lock. Spinlocks: file->lock, then
+ * ring->lock; the fast write path takes only ring->lock. Wake-ups and SIGIO run without any
+ * of them. The uevent, devnode and sysfs callbacks take no lock, because adding and removing
+ * the device waits for them under channels_lock.
+ *
  * Files that are open when their channel is removed keep it, marked as removed. A new
  * channel may have the same number by then.
  */
@@ -293,24 +298,24 @@ static int attach_slots(struct lastline_channel *channel)
 	return 0;
 }
 
-static void count_files(struct lastline_channel *channel, fmode_t mode, int change)
+static void count_files(struct lastline_channel *channel, fmode_t fmode, int change)
 {
 	lockdep_assert_held(&channel->lock);
-	if (mode & FMODE_WRITE)
+	if (fmode & FMODE_WRITE)
 		WRITE_ONCE(channel->writers, channel->writers + change);
-	if (mode & FMODE_READ)
+	if (fmode & FMODE_READ)
 		WRITE_ONCE(channel->readers, channel->readers + change);
 }
 
 /* Wakes pollers of the attribute in sysfs, which a removed channel no longer has. */
-static void notify_readers(struct lastline_channel *channel, fmode_t mode)
+static void notify_readers(struct lastline_channel *channel, fmode_t fmode)
 {
 	lockdep_assert_held(&channel->lock);
-	if (mode & FMODE_READ && !channel->removed)
+	if (fmode & FMODE_READ && !channel->removed)
 		sysfs_notify(&channel->dev.kobj, NULL, "readers");
 }
 
-static int add_file(struct lastline_channel *channel, fmode_t mode)
+static int add_file(struct lastline_channel *channel, fmode_t fmode)
 {
 	int ret;
 
@@ -320,8 +325,8 @@ static int add_file(struct lastline_channel *channel, fmode_t mode)
 	ret = attach_slots(channel);
 	if (ret)
 		return ret;
-	count_files(channel, mode, 1);
-	notify_readers(channel, mode);
+	count_files(channel, fmode, 1);
+	notify_readers(channel, fmode);
 	return 0;
 }
 
@@ -342,18 +347,18 @@ u64 lastline_channel_time_ns(struct lastline_channel *channel)
 /**
  * lastline_channel_open - count a new open file
  * @channel: the channel
- * @mode:    FMODE_READ and FMODE_WRITE of the file
+ * @fmode:   FMODE_READ and FMODE_WRITE of the file
  *
  * Allocates the slots when a channel is first opened.
  *
  * Return: 0, -ENODEV if the channel has been removed, or -ENOMEM.
  */
-int lastline_channel_open(struct lastline_channel *channel, fmode_t mode)
+int lastline_channel_open(struct lastline_channel *channel, fmode_t fmode)
 {
 	int ret;
 
 	mutex_lock(&channel->lock);
-	ret = add_file(channel, mode);
+	ret = add_file(channel, fmode);
 	mutex_unlock(&channel->lock);
 	return ret;
 }
@@ -361,13 +366,13 @@ int lastline_channel_open(struct lastline_channel *channel, fmode_t mode)
 /**
  * lastline_channel_close - stop counting an open file
  * @channel: the channel
- * @mode:    as in lastline_channel_open()
+ * @fmode:   as in lastline_channel_open()
  */
-void lastline_channel_close(struct lastline_channel *channel, fmode_t mode)
+void lastline_channel_close(struct lastline_channel *channel, fmode_t fmode)
 {
 	mutex_lock(&channel->lock);
-	count_files(channel, mode, -1);
-	notify_readers(channel, mode);
+	count_files(channel, fmode, -1);
+	notify_readers(channel, fmode);
 	mutex_unlock(&channel->lock);
 }
 

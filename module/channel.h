@@ -13,7 +13,7 @@
 #include "ring.h"
 
 /**
- * struct lastline_channel - one minor: one newest line, one generation, one wait queue
+ * struct lastline_channel - a channel, /dev/lastlineN
  * @dev:      device in sysfs; its reference count is the lifetime of the channel
  * @cdev:     character device; holds a reference to @dev, and each open file holds a
  *            reference to @cdev
@@ -52,7 +52,7 @@ struct lastline_channel {
 	unsigned int readers;
 	unsigned int writers;
 
-	/* Modified by writers and sleepers. Readers do not touch this cache line. */
+	/* A read that finds a line does not touch this cache line, unless it takes @ring.lock. */
 	struct lastline_ring ring ____cacheline_aligned_in_smp;
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
@@ -125,8 +125,8 @@ int lastline_channel_remove(unsigned long number);
 int lastline_channel_find(const char *name);
 
 u64 lastline_channel_time_ns(struct lastline_channel *channel);
-int lastline_channel_open(struct lastline_channel *channel, fmode_t mode);
-void lastline_channel_close(struct lastline_channel *channel, fmode_t mode);
+int lastline_channel_open(struct lastline_channel *channel, fmode_t fmode);
+void lastline_channel_close(struct lastline_channel *channel, fmode_t fmode);
 void lastline_channel_wake_queue(struct lastline_channel *channel);
 void lastline_channel_send_sigio(struct lastline_channel *channel);
 

@@ -5,11 +5,11 @@
  * Ownership. An open file holds a reference to its channel's cdev, which keeps the channel
  * and its slots alive. It owns its two buffers. lastline_release() frees it.
  *
- * Locking. lastline_file.lock protects the reading position and the partial line. The
- * ring's lock nests inside it. Both are held only while copying in memory, with page faults
- * disabled. Whatever needs a page fault uses the slow path, which copies through a private
- * buffer and accesses user memory without a lock. So no process waits for another one's
- * page, and threads that share an open file do not wait for one that sleeps.
+ * Locking. @lock protects the reading position and the partial line; channel.c has the order
+ * of all locks. User memory is accessed under a spinlock only with page faults disabled. If
+ * that fails, the slow path copies through a private buffer and accesses user memory without
+ * a lock. So no process waits for another one's page, and threads that share an open file do
+ * not wait for one that sleeps.
  */
 #ifndef LASTLINE_FILE_H
 #define LASTLINE_FILE_H
@@ -27,7 +27,10 @@
 #include "compat.h"
 #include "splitter.h"
 
-/* Flag in lastline_file.seen_gen: the file was just opened or rewound. */
+/*
+ * Flag in lastline_file.seen_gen: the file was just opened or rewound. It makes seen_gen
+ * differ from every generation.
+ */
 #define LASTLINE_REWOUND	BIT_ULL(63)
 
 /**
@@ -48,7 +51,8 @@ struct lastline_rest {
  * @map:      its slots; with it, readers do not touch the cache line that writers modify
  * @memcg:    memory cgroup of the opener; the buffers are charged to it
  * @lock:     see the top of this file
- * @read_seq: incremented by each change of what the next read returns
+ * @read_seq: incremented when a read or lseek() consumes, skips or rewinds; a slow read uses
+ *            it to detect that another one came first
  * @seen_gen: newest generation that this file read or skipped, or that was the latest when
  *            it was opened; only later ones can be missed. LASTLINE_REWOUND is set if the
  *            newest line is unseen even if it has this generation. Also read without @lock
@@ -96,9 +100,13 @@ static __always_inline void file_skip_to(struct lastline_file *file, u64 generat
 	WRITE_ONCE(file->seen_gen, generation);
 }
 
-/* Makes the newest line unseen. If the file has seen none, it already is. */
+/*
+ * Makes the newest line unseen. While seen_gen is 0, any line is. Called with @lock held, or
+ * before the file is visible.
+ */
 static inline void file_rewind(struct lastline_file *file)
 {
+	file->read_seq++;
 	if (file->seen_gen)
 		WRITE_ONCE(file->seen_gen, file->seen_gen | LASTLINE_REWOUND);
 }

@@ -25,7 +25,7 @@ static bool is_readable(struct lastline_file *file)
 	spin_lock(&file->lock);
 	if (!file_rest_left(file)) {
 		line = lastline_ring_snapshot(file->map);
-		/* A cleared line is not readable. An overwritten one has a successor. */
+		/* A cleared line is not readable. If it was overwritten, there is a newer one. */
 		readable = file_has_unseen(file, line.generation) &&
 			   (line.length || !lastline_ring_still_valid(&line));
 	}
@@ -57,7 +57,7 @@ static int lastline_fasync(int fd, struct file *filp, int on)
 	int ret;
 
 	ret = fasync_helper(fd, filp, on, &file->channel->fasync);
-	/* (F) orders this before the next check of the generation; see lastline_channel_wake(). */
+	/* (F) orders this before the process's next read; see lastline_channel_wake(). */
 	smp_mb();
 	return ret;
 }
@@ -75,7 +75,6 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 		return -EINVAL;
 
 	spin_lock(&file->lock);
-	file->read_seq++;
 	WRITE_ONCE(file->rest.left, 0);
 	if (whence == SEEK_END)
 		file_skip_to(file, lastline_ring_generation(file->map));
@@ -91,7 +90,7 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 
 /*
  * The mapping holds a reference to the file, and so to the channel and the module. It is
- * read-only for ever: clearing VM_MAYWRITE and VM_MAYEXEC limits mprotect().
+ * read-only for ever: without VM_MAYWRITE and VM_MAYEXEC, mprotect() cannot add these rights.
  */
 static int lastline_mmap(struct file *filp, struct vm_area_struct *vma)
 {
@@ -105,7 +104,7 @@ static int lastline_mmap(struct file *filp, struct vm_area_struct *vma)
 		return -ENODEV;
 	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
 		return -EPERM;
-	/* VM_SHARED is not set if the file is not writable. */
+	/* Not VM_SHARED: mmap() clears it if the file is not open for writing. */
 	if (!(vma->vm_flags & VM_MAYSHARE) || vma->vm_pgoff ||
 	    vma->vm_end - vma->vm_start > lastline_ring_map_size(ring))
 		return -EINVAL;
@@ -155,7 +154,10 @@ static int lastline_open(struct inode *inode, struct file *filp)
 	file_rewind(file);
 	filp->private_data = file;
 
-	/* A stream, so that reads share no file position. But lseek() is supported. */
+	/*
+	 * A stream has no lock of the file position, which a sleeping read would hold against
+	 * other threads. lseek() is supported all the same.
+	 */
 	stream_open(inode, filp);
 	filp->f_mode |= FMODE_LSEEK | FMODE_NOWAIT;
 	return 0;
@@ -171,10 +173,10 @@ static bool is_killed(void)
 }
 
 /*
- * Called when a descriptor is closed, also by the end of its process. If a signal killed the
- * process that wrote the end of the partial line, the line is dropped: neither half a line
- * nor two processes' bytes in one line should be published. This does not see a file whose
- * last reference was held by an io_uring or by a message in a socket.
+ * Called when a descriptor is closed, also at process exit. If a signal killed the process
+ * that wrote the end of the partial line, the line is dropped: neither half a line nor two
+ * processes' bytes in one line should be published. Not called if an io_uring or a message in
+ * a socket held the last reference.
  */
 static int lastline_flush(struct file *filp, fl_owner_t id)
 {

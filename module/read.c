@@ -23,7 +23,7 @@ static __always_inline bool may_have_data(const struct lastline_file *file)
 {
 	if (file_has_unseen(file, lastline_ring_generation(file->map)))
 		return true;
-	/* (H) pairs with (G) in commit_read(). */
+	/* (H) pairs with (G) in keep_rest(). */
 	smp_rmb();
 	return file_rest_left(file);
 }
@@ -33,8 +33,9 @@ static __always_inline void consume_line(struct lastline_file *file,
 {
 	u64 missed = line->generation - (file->seen_gen & ~LASTLINE_REWOUND);
 
-	/* All newer lines except this one; none if the same line is read again. */
-	missed -= !!missed;
+	/* This line itself is not missed. The difference is 0 if it is read again. */
+	if (missed)
+		missed--;
 	file_skip_to(file, line->generation);
 	file->taken.generation = line->generation;
 	file->taken.monotonic_ns = line->time_ns;
@@ -81,7 +82,10 @@ static __always_inline ssize_t read_latest(struct lastline_file *file,
 		return 0;
 	if (!file_has_unseen(file, line.generation))
 		return -EAGAIN;
-	/* Too long for the buffer, or empty, so that length - 1 wraps around. */
+	/*
+	 * Too long for the buffer, or cleared: then length - 1 wraps around to U32_MAX, which
+	 * no buffer reaches (MAX_RW_COUNT).
+	 */
 	if (line.length - 1 >= to->len)
 		return 0;
 	/* Races with a writer on purpose; the check below detects it. */
@@ -104,7 +108,7 @@ static __always_inline ssize_t read_fast(struct lastline_file *file, const struc
 {
 	ssize_t ret;
 
-	if (!usermem_is_atomic(to))
+	if (!usermem_is_user(to))
 		return 0;
 
 	spin_lock(&file->lock);
@@ -164,7 +168,10 @@ static void snapshot_latest(struct lastline_ring *ring, struct read_snapshot *sn
 	spin_unlock(&ring->lock);
 }
 
-/* Copies what a read should return. A cleared line counts as seen. */
+/*
+ * Copies the rest of a line, or else the newest line if it is unseen. A cleared line counts
+ * as seen.
+ */
 static int snapshot_read(struct lastline_file *file, struct read_snapshot *snapshot)
 {
 	int ret = 0;
@@ -191,9 +198,24 @@ static int snapshot_read(struct lastline_file *file, struct read_snapshot *snaps
 }
 
 /*
+ * The file takes over the snapshot's buffer, and the snapshot gets the file's old one, for the
+ * caller to free. The line is consumed afterwards.
+ */
+static void keep_rest(struct lastline_file *file, struct read_snapshot *snapshot, u32 delivered)
+{
+	swap(file->rest.buf, snapshot->buf);
+	file->rest.next = file->rest.buf + delivered;
+	WRITE_ONCE(file->rest.left, snapshot->len - delivered);
+	/*
+	 * (G) pairs with (H): a thread that sees that the line was read also sees its rest. No
+	 * wake-up follows for the rest.
+	 */
+	smp_wmb();
+}
+
+/*
  * Marks @delivered bytes of the snapshot as read. Returns false if another thread has read
- * from this file since the snapshot. If some bytes of a line are left, the file takes over
- * the snapshot's buffer, and the snapshot gets the old one, for the caller to free.
+ * from this file since the snapshot.
  */
 static bool commit_read(struct lastline_file *file, struct read_snapshot *snapshot,
 			u32 delivered, struct lastline_take *result)
@@ -202,23 +224,16 @@ static bool commit_read(struct lastline_file *file, struct read_snapshot *snapsh
 
 	spin_lock(&file->lock);
 	committed = file->read_seq == snapshot->read_seq;
-	if (committed && snapshot->is_rest) {
-		consume_rest(file, delivered);
-	} else if (committed) {
-		if (delivered < snapshot->len) {
-			swap(file->rest.buf, snapshot->buf);
-			file->rest.next = file->rest.buf + delivered;
-			WRITE_ONCE(file->rest.left, snapshot->len - delivered);
-			/*
-			 * (G) pairs with (H): a thread that sees that the line was read
-			 * also sees its rest. No wake-up follows for the rest.
-			 */
-			smp_wmb();
+	if (committed) {
+		if (snapshot->is_rest) {
+			consume_rest(file, delivered);
+		} else {
+			if (delivered < snapshot->len)
+				keep_rest(file, snapshot, delivered);
+			consume_line(file, &snapshot->line);
 		}
-		consume_line(file, &snapshot->line);
-	}
-	if (committed)
 		fill_result(file, result);
+	}
 	spin_unlock(&file->lock);
 	return committed;
 }
@@ -311,7 +326,7 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 			ret = -ETIMEDOUT;
 			break;
 		}
-		trace_lastline_wait(channel, READ_ONCE(file->seen_gen));
+		trace_lastline_wait(channel, READ_ONCE(file->seen_gen) & ~LASTLINE_REWOUND);
 		timed_out = !schedule_hrtimeout_range(deadline, slack, HRTIMER_MODE_ABS);
 	}
 	__set_current_state(TASK_RUNNING);
@@ -330,7 +345,7 @@ static noinline ssize_t wait_and_read(struct lastline_file *file, struct usermem
 	 * A splice holds the mutex of its pipe. If it were frozen, tasks that wait for the
 	 * mutex could not be frozen.
 	 */
-	if (usermem_is_atomic(&to))
+	if (usermem_is_user(&to))
 		state |= TASK_FREEZABLE;
 	do {
 		ret = wait_for_line(file, state, deadline);
@@ -373,7 +388,7 @@ ssize_t lastline_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 ssize_t lastline_read_until(struct file *filp, struct lastline_take *take)
 {
 	const struct usermem to = { .buf = u64_to_user_ptr(take->buf), .len = take->size };
-	/* The kernel's time is limited to 292 years. */
+	/* ktime_t is signed. */
 	ktime_t deadline = ns_to_ktime(min_t(u64, take->deadline_ns, KTIME_MAX));
 	ssize_t ret;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
  * DOC: the ring of slots
  *
  * A channel keeps its newest line in a ring of LASTLINE_MAP_SLOTS slots. The line of
@@ -12,19 +12,21 @@
  *	writer, under ring->lock		reader, without a lock
  *	------------------------		----------------------
  *	lastline_ring_reserve:			lastline_ring_snapshot:
- *	  slot->generation = filling		  g = generation   (A, acquire)
+ *	  slot->generation = filling		  g = map->generation   (A, acquire)
  *	  (B) write barrier			  read offset, length, time
  *	the caller fills the slot		still_valid: (D) read barrier
  *	lastline_ring_commit:			  slot->generation == g ?
  *	  write offset, length, time		the caller copies the bytes
  *	  slot->generation = g			still_valid: (D) read barrier
- *	  generation = g   (C, release)		  slot->generation == g ?
+ *	  map->generation = g   (C, release)	  slot->generation == g ?
  *
  * (A) and (C): a reader that sees g sees everything in slot g.
  * (B) and (D): a reader that copied a byte of a newer line also sees that the slot no
  * longer holds g. Without either barrier it could return a torn line.
+ * The store of slot->generation in lastline_ring_commit() needs no barrier of its own: a
+ * reader gets g from map->generation, which (C) stores last.
  *
- * A discarded slot stays marked "filling" until the next writer fills it; it never is the
+ * A discarded slot stays marked "filling" until the next writer fills it; it is never the
  * slot of the newest line. Before the first publication slot 0 is empty and holds
  * generation 0, so that state needs no special case.
  *
@@ -90,7 +92,7 @@ void lastline_ring_attach(struct lastline_ring *ring, void *map)
 	head->version = LASTLINE_MAP_VERSION;
 	head->stride = stride(ring);
 	head->line_max = ring->line_max;
-	/* Pairs with the acquire in lastline_channel_generation(). */
+	/* Pairs with the acquires in lastline_channel_generation() and _time_ns(). */
 	smp_store_release(&ring->map, head);
 }
 

@@ -20,8 +20,9 @@
  * @line_max: longest line in bytes, including its newline; constant
  * @lock:     see below
  *
- * Readers, like processes that mapped the channel, need only the map. They do not touch
- * this structure, which is on a cache line that writers modify.
+ * Readers, like processes that mapped the channel, need only the map. A read that finds a
+ * line does not touch this structure, which is on a cache line that writers modify, unless
+ * it takes @lock.
  */
 struct lastline_ring {
 	struct lastline_map *map;

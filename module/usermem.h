@@ -103,56 +103,56 @@ static inline bool usermem_read_all(const struct usermem *from, char *to)
  * final byte, may overlap the one before it. Less than a block is copied by words and bytes.
  */
 static __always_inline bool read_words(const char __user *from, char *to, u32 len,
-				       u32 *searched)
+				       u32 *tail, u32 *dirty)
 {
 	size_t end = len - 1, i = 0;
+	unsigned long newlines, word;
 	u32 last = 0;
-	unsigned long newlines;
 	char byte;
 
-	*searched = 0;
+	*dirty = 0;
 	if (!user_read_access_begin(from, len))
 		return false;
-	/* The final byte comes first: without a newline nothing must be copied. */
-	unsafe_get_user(byte, from + end, fault);
+	/* The final byte first: if it is not a newline, the slot is not touched. */
+	unsafe_get_user(byte, from + end, fail);
 	if (byte != '\n')
-		goto fault;
-	*searched = len;
+		goto fail;
+	*dirty = len;
 	to[end] = byte;
 	if (end >= BLOCK) {
 		const size_t final = end - BLOCK;
 
 		do {
-			read_block(newlines, to, from, i, fault);
+			read_block(newlines, to, from, i, fail);
 			i += BLOCK;
 			if (newlines)
 				last = i;
 		} while (i <= final);
 		if (i < end) {
-			read_block(newlines, to, from, final, fault);
+			read_block(newlines, to, from, final, fail);
 			if (newlines)
 				last = end;
 		}
 	} else {
-		/* unlikely() spares lines of a few bytes the constants of the search. */
+		/* unlikely() keeps the constants of the search out of the path of short lines. */
 		while (unlikely(i + WORD <= end)) {
-			read_word(newlines, to, from, i, fault);
+			read_word(word, to, from, i, fail);
 			i += WORD;
-			if (lastline_splitter_newlines(newlines))
+			if (lastline_splitter_newlines(word))
 				last = i;
 		}
 		for (; i < end; i++) {
-			unsafe_get_user(byte, from + i, fault);
+			unsafe_get_user(byte, from + i, fail);
 			to[i] = byte;
 			if (byte == '\n')
 				last = i + 1;
 		}
 	}
 	user_read_access_end();
-	*searched = last;
+	*tail = last;
 	return true;
 
-fault:
+fail:
 	user_read_access_end();
 	return false;
 }
@@ -163,23 +163,25 @@ fault:
  * @skip:     offset in the source
  * @to:       destination
  * @len:      number of bytes, at least 1
- * @searched: on success, an offset in @to: the bytes from there to the final one are no
- *            newlines. On failure, the number of bytes of @to that may have been written
+ * @tail:     on success, an offset in @to: only bytes before it, and the final one, may be
+ *            newlines
+ * @dirty:    on failure, the number of bytes of @to that may have been written
  *
  * Does not move the iterator. Page faults may be disabled.
  *
  * Return: false on a fault, or if the final byte is not a newline; @to is undefined then.
  */
 static __always_inline bool usermem_read_line(const struct usermem *from, size_t skip,
-					      char *to, u32 len, u32 *searched)
+					      char *to, u32 len, u32 *tail,
+					      u32 *dirty)
 {
 	if (!from->iter && IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
-		return read_words(from->buf + skip, to, len, searched);
+		return read_words(from->buf + skip, to, len, tail, dirty);
 
-	*searched = len;
+	*dirty = len;
 	if (!usermem_read(from, skip, to, len) || to[len - 1] != '\n')
 		return false;
-	*searched = len - 1;
+	*tail = len - 1;
 	return true;
 }
 
@@ -262,8 +264,11 @@ static __always_inline void usermem_revert(const struct usermem *to, u32 len)
 		iov_iter_revert(to->iter, len);
 }
 
-/* Can @to be written with a spinlock held? Filling a pipe allocates memory. */
-static __always_inline bool usermem_is_atomic(const struct usermem *to)
+/*
+ * False for the kernel's own iterators, such as pipes: copying to them may allocate memory,
+ * and the caller may hold the mutex of the pipe.
+ */
+static __always_inline bool usermem_is_user(const struct usermem *to)
 {
 	return !to->iter || user_backed_iter(to->iter);
 }

@@ -30,10 +30,10 @@ static __always_inline void publish(struct lastline_channel *channel,
 }
 
 /*
- * The common case: copies the last @len bytes of the write straight into a slot; @whole:
- * they are all of it. Returns false if the slow path is needed: a page is not present, or, in
- * line mode, there is a partial line, the write does not end in a newline, or its last line
- * may begin before these bytes.
+ * The common case: copies the last @len bytes of the write straight into a slot. @whole is
+ * true if they are the entire write. Publishes nothing and returns false if the slow path is
+ * needed: a page is not present, or, in line mode, there is a partial line, the write does not
+ * end in a newline, or its last line may begin before these bytes.
  */
 static __always_inline bool write_fast(struct lastline_file *file, const struct usermem *from,
 				       u32 len, bool whole, int mode)
@@ -41,7 +41,7 @@ static __always_inline bool write_fast(struct lastline_file *file, const struct 
 	struct lastline_channel *channel = file->channel;
 	struct lastline_ring *ring = &channel->ring;
 	struct lastline_slot *slot;
-	u32 searched = len, start = 0;
+	u32 dirty = len, start = 0, tail;
 	bool copied, done = false;
 
 	/*
@@ -55,19 +55,20 @@ static __always_inline bool write_fast(struct lastline_file *file, const struct 
 	slot = lastline_ring_reserve(ring);
 	pagefault_disable();
 	if (mode == LASTLINE_MODE_LINE)
-		copied = usermem_read_line(from, from->len - len, slot->data, len, &searched);
+		copied = usermem_read_line(from, from->len - len, slot->data, len, &tail,
+					   &dirty);
 	else
 		copied = usermem_read_all(from, slot->data);
 	pagefault_enable();
 	if (copied) {
-		if (mode == LASTLINE_MODE_LINE && searched)
-			start = lastline_splitter_line_start(slot->data, searched);
+		if (mode == LASTLINE_MODE_LINE && tail)
+			start = lastline_splitter_line_start(slot->data, tail);
 		done = whole || start;
 	}
 	if (done)
 		publish(channel, slot, start, len - start);
 	else
-		lastline_ring_discard(slot, copied ? len : searched);
+		lastline_ring_discard(slot, dirty);
 	spin_unlock(&ring->lock);
 
 	if (done)
@@ -114,11 +115,11 @@ static void set_partial_owner(struct lastline_file *file)
 }
 
 /*
- * Publishes the line of @data, which is in kernel memory, and keeps the partial line, or
- * fails and changes nothing. @buf is for the first partial line of the file; it becomes
- * NULL if the file takes it over.
+ * Publishes @data, which is in kernel memory: a record, or the last complete line, and then
+ * keeps the partial line. A failure changes nothing. @buf is for the first partial line of
+ * the file; it becomes NULL if the file takes it over.
  */
-static int write_split(struct lastline_file *file, const char *data, u32 len, bool whole,
+static int publish_copied(struct lastline_file *file, const char *data, u32 len, bool whole,
 		       char **buf, int mode)
 {
 	struct lastline_splitter *splitter = &file->splitter;
@@ -171,7 +172,7 @@ static noinline int write_slow(struct lastline_file *file, struct usermem from, 
 		if (!buf)
 			goto free_data;
 	}
-	ret = write_split(file, data, len, len == from.len, &buf, mode);
+	ret = publish_copied(file, data, len, len == from.len, &buf, mode);
 	kvfree(buf);
 free_data:
 	kvfree(data);

@@ -76,14 +76,14 @@ static int reference_write(struct channel *channel, struct partial *partial,
 static bool write_fast(struct channel *channel, struct lastline_splitter *splitter,
 		       const struct usermem *from, u32 len, bool whole)
 {
-	u32 searched, start = 0;
+	u32 start = 0, tail, dirty;
 
 	if (splitter->len)
 		return false;
-	if (!usermem_read_line(from, from->len - len, channel->slot, len, &searched))
+	if (!usermem_read_line(from, from->len - len, channel->slot, len, &tail, &dirty))
 		return false;
-	if (searched)
-		start = lastline_splitter_line_start(channel->slot, searched);
+	if (tail)
+		start = lastline_splitter_line_start(channel->slot, tail);
 	if (!whole && !start)
 		return false;
 	publish(channel, channel->slot + start, len - start);

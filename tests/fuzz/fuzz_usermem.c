@@ -41,25 +41,25 @@ static u32 line_start(const char *data, u32 len)
 static void check_read(struct copy *copy)
 {
 	const char *data = copy->user + copy->skip;
-	u32 start = line_start(data, copy->len), searched = ~0U;
+	u32 start = line_start(data, copy->len), tail = ~0U, dirty = ~0U;
 	bool has_newline = data[copy->len - 1] == '\n', ret;
 
-	ret = usermem_read_line(&copy->mem, copy->skip, copy->kernel, copy->len, &searched);
+	ret = usermem_read_line(&copy->mem, copy->skip, copy->kernel, copy->len, &tail, &dirty);
 	assert(ret == (is_present(copy) && has_newline));
 	assert(!user_memory.open);
 	assert(copy->iter.at == copy->user);
 	if (!ret) {
-		assert(has_newline || !searched || copy->mem.iter);	/* no useless copy */
-		/* The caller zeroes only @searched bytes. */
-		while (searched < copy->len)
-			assert(copy->kernel[searched++] == '\n');
+		assert(has_newline || !dirty || copy->mem.iter);	/* no useless copy */
+		/* The caller zeroes only @dirty bytes. */
+		while (dirty < copy->len)
+			assert(copy->kernel[dirty++] == '\n');
 		return;
 	}
 	assert(!memcmp(copy->kernel, data, copy->len));
-	assert(searched < copy->len);
-	assert(start <= searched);
-	assert(start || !searched || copy->mem.iter);	/* no useless search */
-	assert(lastline_splitter_line_start(copy->kernel, searched) == start);
+	assert(tail < copy->len);
+	assert(start <= tail);
+	assert(start || !tail || copy->mem.iter);	/* no useless search */
+	assert(lastline_splitter_line_start(copy->kernel, tail) == start);
 }
 
 /* The bytes that a read skips are after those of a write, which must not change them. */
