@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline add, remove and clear: channels that come and go. */
+/* lastline add: add a channel, or those of configuration files. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "new_channel.h"
 
-#define WORDS		32		/* of a line in a file */
-#define LINK_MS		1000		/* how long to wait for udev's link */
+#define WORDS_MAX	32		/* in a line of a configuration file */
+#define LINK_TIMEOUT_MS	1000		/* for the symbolic link that udev creates */
 
 static uid_t parse_user(const char *text)
 {
@@ -23,7 +24,7 @@ static uid_t parse_user(const char *text)
 	if (user)
 		return user->pw_uid;
 	if (!isdigit((unsigned char)*text))
-		usage_error(&add_command, "there is no user %s", text);
+		usage_error(&add_command, "unknown user: %s", text);
 	return parse_number(&add_command, text, UINT32_MAX - 1);
 }
 
@@ -34,7 +35,7 @@ static gid_t parse_group(const char *text)
 	if (group)
 		return group->gr_gid;
 	if (!isdigit((unsigned char)*text))
-		usage_error(&add_command, "there is no group %s", text);
+		usage_error(&add_command, "unknown group: %s", text);
 	return parse_number(&add_command, text, UINT32_MAX - 1);
 }
 
@@ -44,16 +45,16 @@ static unsigned int parse_permissions(const char *text)
 	unsigned long permissions = strtoul(text, &end, 8);
 
 	if (!isdigit((unsigned char)*text) || *end || permissions > 0777)
-		usage_error(&add_command, "%s are no permissions like 0660", text);
+		usage_error(&add_command, "invalid permissions: %s (example: 0660)", text);
 	return permissions;
 }
 
 static void set_name(struct lastline_add *add, const char *name)
 {
-	const char *problem = name_problem(name);
+	const char *error = channel_name_error(name);
 
-	if (problem)
-		usage_error(&add_command, "%s: %s", name, problem);
+	if (error)
+		usage_error(&add_command, "invalid name: %s: %s", name, error);
 	strcpy(add->name, name);
 }
 
@@ -66,8 +67,8 @@ static void set_option(struct lastline_add *add, int option)
 	case 'l':
 		add->line_max = parse_number(&add_command, optarg, LASTLINE_LINE_MAX_MAX);
 		if (add->line_max < LASTLINE_LINE_MAX_MIN)
-			usage_error(&add_command, "a line may have %d to %d bytes",
-				    LASTLINE_LINE_MAX_MIN, LASTLINE_LINE_MAX_MAX);
+			usage_error(&add_command, "invalid line length: %s (%d to %d bytes)",
+				    optarg, LASTLINE_LINE_MAX_MIN, LASTLINE_LINE_MAX_MAX);
 		break;
 	case 'o':
 		add->uid = parse_user(optarg);
@@ -84,44 +85,34 @@ static void set_option(struct lastline_add *add, int option)
 	}
 }
 
-static const struct option add_options[] = {
-	{ "from", required_argument, NULL, 'f' },
-	{ "group", required_argument, NULL, 'g' },
-	{ "line-max", required_argument, NULL, 'l' },
-	{ "number", required_argument, NULL, 'n' },
-	{ "owner", required_argument, NULL, 'o' },
-	{ "permissions", required_argument, NULL, 'p' },
-	{ "record", no_argument, NULL, 'r' },
-	{},
-};
-
-/* What the words ask for; the file or directory of --from, too, if @from is not NULL. */
-static struct lastline_add parse_words(int argc, char **argv, const char **from)
+/* Parses the arguments. --from is allowed if @from is not NULL. */
+static struct lastline_add parse_arguments(int argc, char **argv, const char **from)
 {
-	struct lastline_add add = new_channel();
+	struct lastline_add add = new_channel_defaults();
 	int option;
 
-	optind = 0;	/* begin anew */
-	while ((option = next_option(&add_command, argc, argv, add_options)) >= 0) {
+	optind = 0;	/* reset getopt_long() */
+	while ((option = next_option(&add_command, argc, argv)) >= 0) {
 		if (option != 'f')
 			set_option(&add, option);
 		else if (from)
 			*from = optarg;
 		else
-			usage_error(&add_command, "no --from inside of a file");
+			usage_error(&add_command, "--from is not allowed in a file");
 	}
 	if (optind + 1 < argc)
-		usage_error(&add_command, "only one name, not also %s", argv[optind + 1]);
+		usage_error(&add_command, "only one name is allowed: %s", argv[optind + 1]);
 	if (optind < argc)
 		set_name(&add, argv[optind]);
 	return add;
 }
 
 /*
- * Who is told that it is there shall find it as /dev/lastline/NAME, too: a shell would
- * make a file of that name. Where there is no udev, or no rule, there is no link.
+ * udev creates /dev/lastline/NAME a moment later. Wait for it, because a shell that
+ * redirects output there earlier would create a regular file. Give up after a time: the
+ * udev rule may not be installed.
  */
-static void await_link(const char *name)
+static void wait_for_link(const char *name)
 {
 	char path[sizeof("/dev/lastline/") + LASTLINE_NAME_MAX];
 	int ms;
@@ -129,44 +120,39 @@ static void await_link(const char *name)
 	if (!*name || access("/run/udev/control", F_OK))
 		return;
 	snprintf(path, sizeof(path), "/dev/lastline/%s", name);
-	for (ms = 0; ms < LINK_MS && access(path, F_OK); ms += 10)
+	for (ms = 0; ms < LINK_TIMEOUT_MS && access(path, F_OK); ms += 10)
 		usleep(10000);
 }
 
-/* As explain(), of an error of the control device. */
-static int explain_change(const char *which, int error)
+/* Prints the result of lastline_add(); returns the exit status. */
+static int print_result(const struct lastline_add *add, int number)
 {
-	if (error != -EACCES && error != -EPERM)
-		return explain(which, error);
-	complain("only root may add and remove channels");
-	return STATUS_FAILED;
-}
+	const char *which = *add->name ? add->name : "new channel";
 
-/* Says what came of it: a number, or an error. */
-static int added(const struct lastline_add *add, int number)
-{
 	switch (number) {
 	case -EEXIST:
-		complain("there is a channel of that name or number already; see: lastline list");
+		warn("%s: name or number already in use; see: lastline list", which);
 		return STATUS_FAILED;
 	case -EINVAL:
-		complain("not taken; is the owner known outside of this container?");
+		warn("%s: invalid argument: owner and group must exist outside of this container",
+		     which);
 		return STATUS_FAILED;
 	case -ENOSPC:
-		complain("there are %d channels, and cannot be more", LASTLINE_CHANNELS_MAX);
+		warn("%s: no free number: there are already %d channels", which,
+		     LASTLINE_CHANNELS_MAX);
 		return STATUS_FAILED;
 	}
 	if (number < 0)
-		return explain_change(*add->name ? add->name : "add", number);
-	await_link(add->name);
+		return control_error(which, number);
+	wait_for_link(add->name);
 	printf("/dev/lastline%d\n", number);
 	return STATUS_OK;
 }
 
 /**
- * struct plan - the channels of some files
- * @steps: them; where each stands, and what it is to be like
- * @count: how many
+ * struct plan - the channels of all configuration files
+ * @steps: the channels, each with the file and line that it comes from
+ * @count: number of @steps
  */
 struct plan {
 	struct step {
@@ -179,26 +165,26 @@ struct plan {
 
 static void plan_line(struct plan *plan, const char *file, unsigned int number, char *line)
 {
-	char *argv[WORDS + 1] = { (char *)add_command.name }, *word, *rest = line;
+	char *argv[WORDS_MAX + 1] = { (char *)add_command.name }, *word, *rest = line;
 	struct step *step;
 	int argc = 1;
 
-	explain_in(file, number);
+	set_error_location(file, number);
 	line[strcspn(line, "#\n")] = '\0';
 	while ((word = strtok_r(rest, " \t\r", &rest))) {
-		if (argc == WORDS)
-			usage_error(&add_command, "too many words");
+		if (argc == WORDS_MAX)
+			usage_error(&add_command, "too many words in a line");
 		argv[argc++] = word;
 	}
 	if (argc == 1)
 		return;
 	plan->steps = reallocarray(plan->steps, plan->count + 1, sizeof(*plan->steps));
 	if (!plan->steps)
-		give_up("out of memory");
+		die("out of memory");
 	step = &plan->steps[plan->count++];
-	*step = (struct step){ strdup(file), number, parse_words(argc, argv, NULL) };
+	*step = (struct step){ strdup(file), number, parse_arguments(argc, argv, NULL) };
 	if (!*step->add.name)
-		usage_error(&add_command, "a channel in a file has a name");
+		usage_error(&add_command, "a channel in a file must have a name");
 }
 
 static void plan_file(struct plan *plan, const char *path)
@@ -210,10 +196,10 @@ static void plan_file(struct plan *plan, const char *path)
 
 	file = fopen(path, "re");
 	if (!file)
-		give_up("%s: %s", path, strerror(errno));
+		die("%s: %s", path, strerror(errno));
 	while (getline(&line, &size, file) > 0)
 		plan_line(plan, path, ++number, line);
-	explain_in(NULL, 0);
+	set_error_location(NULL, 0);
 	free(line);
 	fclose(file);
 }
@@ -233,10 +219,10 @@ static void plan_directory(struct plan *plan, const char *path)
 
 	count = scandir(path, &entries, is_conf, alphasort);
 	if (count < 0)
-		give_up("%s: %s", path, strerror(errno));
+		die("%s: %s", path, strerror(errno));
 	for (i = 0; i < count; i++) {
 		if (asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
-			give_up("out of memory");
+			die("out of memory");
 		plan_file(plan, file);
 		free(file);
 		free(entries[i]);
@@ -244,22 +230,22 @@ static void plan_directory(struct plan *plan, const char *path)
 	free(entries);
 }
 
-/* A channel that is there already stays as it is, so that files can be read again. */
+/* An existing channel is not changed and not an error, so files can be read again. */
 static int add_step(const struct step *step)
 {
 	int number;
 
-	explain_in(step->file, step->line);
+	set_error_location(step->file, step->line);
 	number = lastline_add(&step->add);
-	/* It is the name that is taken, not the number. */
+	/* An error if only the number is in use. */
 	if (number == -EEXIST && lastline_find(step->add.name) >= 0) {
-		complain("%s is there already and stays as it is", step->add.name);
+		warn("%s: already exists; left unchanged", step->add.name);
 		return STATUS_OK;
 	}
-	return added(&step->add, number);
+	return print_result(&step->add, number);
 }
 
-/* All is read before anything is done: a mistake is found before it does harm. */
+/* Reads all files first, so that nothing is added if one has an error. */
 static int add_from(const char *path)
 {
 	int status = STATUS_OK, ret;
@@ -268,7 +254,7 @@ static int add_from(const char *path)
 	size_t i;
 
 	if (stat(path, &st))
-		give_up("%s: %s", path, strerror(errno));
+		die("%s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		plan_directory(&plan, path);
 	else
@@ -287,92 +273,32 @@ static int run_add(int argc, char **argv)
 	const char *from = NULL;
 	struct lastline_add add;
 
-	add = parse_words(argc, argv, &from);
+	add = parse_arguments(argc, argv, &from);
 	if (!from)
-		return added(&add, lastline_add(&add));
+		return print_result(&add, lastline_add(&add));
 	if (argc > 3 || *add.name)
-		usage_error(&add_command, "--from stands alone");
+		usage_error(&add_command, "--from allows no other arguments");
 	return add_from(from);
 }
+
+static const struct command_option options[] = {
+	{ 'n', "number", "N", "use /dev/lastlineN (default: the lowest free number)" },
+	{ 'l', "line-max", "BYTES", "limit lines to BYTES, 64 to 1048576" },
+	{ 'r', "record", NULL, "publish each write as one record, whatever it contains" },
+	{ 'o', "owner", "USER", "set the owner of the device node (default: root)" },
+	{ 'g', "group", "GROUP", "set its group (default: lastline, if that group exists)" },
+	{ 'p', "permissions", "MODE", "set its permissions (default: 0660)" },
+	{ 'f', "from", "PATH", "add the channels of a file with lines \"NAME [OPTION]...\",\n"
+			       "or of all *.conf in a directory; see lastline.d(5)" },
+	{},
+};
 
 const struct command add_command = {
 	.name = "add",
 	.run = run_add,
-	.about = "make a channel (root)",
+	.about = "add a channel (root)",
 	.usage = "[OPTION]... [NAME]\n"
 		 "       lastline add --from FILE|DIRECTORY\n"
-		 "Prints its path.\n\n"
-		 "  -n, --number N          /dev/lastlineN; else the lowest that is free\n"
-		 "  -l, --line-max BYTES    of the longest line, 64 to 1048576\n"
-		 "  -r, --record            each write is one record, whatever is in it\n"
-		 "  -o, --owner USER        of the node; else root\n"
-		 "  -g, --group GROUP       of the node; else lastline, if there is that group\n"
-		 "  -p, --permissions MODE  of the node; else 0660\n"
-		 "  -f, --from PATH         what is there, line by line: \"NAME [OPTION]...\"; of a\n"
-		 "                          directory, all of its *.conf. See lastline.d(5)\n",
-};
-
-static int remove_channel(const char *which)
-{
-	int ret = lastline_find(which);
-
-	if (ret >= 0)
-		ret = lastline_remove(ret);
-	return ret < 0 ? explain_change(which, ret) : STATUS_OK;
-}
-
-static int clear_channel(const char *which)
-{
-	struct lastline *channel;
-	int ret;
-
-	ret = lastline_open(&channel, which, O_WRONLY);
-	if (ret)
-		return explain(which, ret);
-	ret = lastline_clear(channel);
-	lastline_close(channel);
-	return ret ? explain(which, ret) : STATUS_OK;
-}
-
-/* Does the same with each channel named. */
-static int for_each(const struct command *command, int argc, char **argv,
-		    int (*act)(const char *which))
-{
-	static const struct option options[] = { {} };
-	int status = STATUS_OK, ret;
-
-	next_option(command, argc, argv, options);
-	if (optind == argc)
-		usage_error(command, "which channel?");
-	for (; optind < argc; optind++) {
-		ret = act(argv[optind]);
-		status = ret ? ret : status;
-	}
-	return status;
-}
-
-static int run_remove(int argc, char **argv)
-{
-	return for_each(&remove_command, argc, argv, remove_channel);
-}
-
-const struct command remove_command = {
-	.name = "remove",
-	.run = run_remove,
-	.about = "take channels away (root)",
-	.usage = "CHANNEL...\n"
-		 "Also while they are in use: who has one open gets the error ENODEV.\n",
-};
-
-static int run_clear(int argc, char **argv)
-{
-	return for_each(&clear_command, argc, argv, clear_channel);
-}
-
-const struct command clear_command = {
-	.name = "clear",
-	.run = run_clear,
-	.about = "forget the newest line",
-	.usage = "CHANNEL...\n"
-		 "As if nothing had been published there yet. Wakes nobody.\n",
+		 "Add a channel and print the path of its device node.\n",
+	.options = options,
 };

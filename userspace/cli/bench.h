@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What lastline bench measures. */
+/* Measurements of lastline bench. */
 #ifndef LASTLINE_BENCH_H
 #define LASTLINE_BENCH_H
 
@@ -8,14 +8,14 @@
 #include "lastline.h"
 
 #define LINE_BYTES	64
-#define ROUNDS		9	/* of which the median counts; odd */
+#define ROUNDS		9	/* odd, for the median */
 
 /**
- * struct subject - what is measured
- * @channel: a channel of lastline, open for both
- * @map:     its mapped view, or NULL where there is none
- * @pipe:    the yardstick, its ends to read and to write
- * @line:    what is written
+ * struct subject - the channel and the pipe that are measured
+ * @channel: channel, open for reading and writing
+ * @map:     its mapped view, or NULL if not supported
+ * @pipe:    read and write end of the pipe to compare with
+ * @line:    the line to write
  */
 struct subject {
 	struct lastline *channel;
@@ -25,10 +25,10 @@ struct subject {
 };
 
 /**
- * struct figure - something that takes so long
- * @ns:      the median of all rounds; 0: there is no such thing here
- * @fastest: of a round
- * @slowest: of a round
+ * struct figure - duration of a call
+ * @ns:      median of all rounds; 0: not supported here
+ * @fastest: shortest round
+ * @slowest: longest round
  */
 struct figure {
 	double ns;
@@ -36,7 +36,6 @@ struct figure {
 	double slowest;
 };
 
-/* What it costs to do it once; all but the last are of lastline. */
 enum {
 	CALL_WRITE,
 	CALL_WRITE_READ,
@@ -48,10 +47,10 @@ enum {
 };
 
 /**
- * struct wakes - how long it takes until a reader that sleeps has the line
- * @samples: times that it slept, of all
- * @median:  in nanoseconds, as the next one
- * @p99:     99 of 100 are not slower
+ * struct wakes - time from a write until a sleeping reader has the line
+ * @samples: number of samples
+ * @median:  median in nanoseconds
+ * @p99:     99th percentile in nanoseconds
  */
 struct wakes {
 	unsigned int samples;
@@ -67,6 +66,6 @@ enum {
 
 int measure_calls(const struct subject *subject, uint64_t duration_ns, struct figure *figures);
 int measure_wakes(const struct subject *subject, uint64_t duration_ns, struct wakes *wakes);
-double at_part(double *values, unsigned int count, double part);
+double percentile(double *values, unsigned int count, double part);
 
 #endif /* LASTLINE_BENCH_H */

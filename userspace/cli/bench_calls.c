@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a call costs that does not sleep. */
+/* Duration of calls that do not sleep. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "cli.h"
-#include "ending.h"
+#include "signals.h"
 
 #if __GCC_ATOMIC_LLONG_LOCK_FREE != 2
-/* There is no mapped view to ask. */
+/* Mapping is not supported. */
 #define lastline_map_generation(map)	0
 #endif
 
@@ -21,14 +21,14 @@ static int by_value(const void *a, const void *b)
 }
 
 /**
- * at_part - the value that a part of them does not exceed
- * @values: them; sorted afterwards
- * @count:  how many
- * @part:   0.5: the median
+ * percentile - get a percentile of values
+ * @values: the values; sorted afterwards
+ * @count:  number of values
+ * @part:   0.5 for the median
  *
- * Return: it, or 0 if there are none.
+ * Return: the percentile, or 0 without values.
  */
-double at_part(double *values, unsigned int count, double part)
+double percentile(double *values, unsigned int count, double part)
 {
 	if (!count)
 		return 0;
@@ -77,7 +77,7 @@ static int call_peek(const struct subject *subject)
 
 static int call_newer(const struct subject *subject)
 {
-	/* No generation is the last one. */
+	/* No generation is UINT64_MAX. */
 	return lastline_map_generation(subject->map) == UINT64_MAX;
 }
 
@@ -100,7 +100,7 @@ static const struct {
 	[CALL_PIPE]		= { call_pipe },
 };
 
-/* Does it so many times. Returns a negative errno, or how long all of it took. */
+/* Returns how long all calls took, or a negative errno. */
 static int64_t time_calls(const struct subject *subject, int call, unsigned long times)
 {
 	uint64_t begin = now_ns(CLOCK_MONOTONIC);
@@ -116,8 +116,8 @@ static int64_t time_calls(const struct subject *subject, int call, unsigned long
 }
 
 /*
- * How many times fill that duration. Warms up, too. Twice in a row: one may have been
- * held up by something else.
+ * Finds out how many calls take about @duration_ns. Two measurements in a row must reach
+ * it, because another process may have delayed one. This also warms up the caches.
  */
 static int calibrate(const struct subject *subject, int call, int64_t duration_ns,
 		     unsigned long *times)
@@ -128,7 +128,7 @@ static int calibrate(const struct subject *subject, int call, int64_t duration_n
 	*times = 1;
 	while (filled < 2) {
 		took = time_calls(subject, call, *times);
-		if (took < 0 || ending_signal)
+		if (took < 0 || caught_signal)
 			return took < 0 ? took : -EINTR;
 		if (took >= duration_ns / 2) {
 			filled++;
@@ -140,7 +140,7 @@ static int calibrate(const struct subject *subject, int call, int64_t duration_n
 	return 0;
 }
 
-/* All calls in turn, so that whatever else goes on disturbs them alike. */
+/* Measures all calls in turn, so that other load affects them equally. */
 static int measure_round(const struct subject *subject, const unsigned long *times, double *ns)
 {
 	int64_t took;
@@ -150,7 +150,7 @@ static int measure_round(const struct subject *subject, const unsigned long *tim
 		if (!times[i])
 			continue;
 		took = time_calls(subject, i, times[i]);
-		if (took < 0 || ending_signal)
+		if (took < 0 || caught_signal)
 			return took < 0 ? took : -EINTR;
 		ns[i] = (double)took / times[i];
 	}
@@ -158,12 +158,12 @@ static int measure_round(const struct subject *subject, const unsigned long *tim
 }
 
 /**
- * measure_calls - what each of the calls costs
- * @subject:     what is measured
- * @duration_ns: how long it may take, more or less
- * @figures:     gets them, CALLS of them
+ * measure_calls - measure the duration of each call
+ * @subject:     channel and pipe
+ * @duration_ns: approximate time to spend
+ * @figures:     results, CALLS of them
  *
- * Return: 0, -EINTR if a signal wants an end, or another negative errno.
+ * Return: 0, -EINTR after a signal, or another negative errno.
  */
 int measure_calls(const struct subject *subject, uint64_t duration_ns, struct figure *figures)
 {
@@ -181,7 +181,7 @@ int measure_calls(const struct subject *subject, uint64_t duration_ns, struct fi
 	for (i = 0; !ret && i < CALLS; i++) {
 		for (round = 0; round < ROUNDS; round++)
 			ns[round] = rounds[round][i];
-		figures[i].ns = at_part(ns, ROUNDS, 0.5);
+		figures[i].ns = percentile(ns, ROUNDS, 0.5);
 		figures[i].fastest = ns[0];
 		figures[i].slowest = ns[ROUNDS - 1];
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long it takes from a write until a thread that sleeps for it has the line: through
- * a channel and through a pipe in turn, so that whatever else goes on disturbs both alike.
+ * Measures the time from a write until a sleeping thread has the line. A channel and a
+ * pipe are measured in turn, so that other load affects both equally.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -13,25 +13,25 @@
 
 #include "bench.h"
 #include "cli.h"
-#include "ending.h"
+#include "signals.h"
 
 #define SAMPLES_MAX	100000
-#define WARM_UP		20		/* samples that do not count */
-#define SAMPLES_MIN	100		/* that do, however long they take */
-#define SETTLE_NS	300000		/* until the reader is asleep again, most of the time */
+#define WARM_UP		20		/* samples that are discarded */
+#define SAMPLES_MIN	100		/* even if they take longer */
+#define SETTLE_NS	300000		/* time for the reader to go to sleep */
 
 /**
- * struct sleeper - a thread that sleeps for lines, and what it finds
- * @subject:  what is measured
- * @take:     sleeps for a line and takes it
- * @put:      writes one
- * @begin_ns: when the present line was written, set by the writer before
- * @done:     it has that line
- * @leave:    it may end
- * @error:    why it did
- * @ns:       how long each line took; only of those that it slept for
- * @count:    how many
- * @thread:   itself
+ * struct sleeper - a thread that sleeps for lines, and its samples
+ * @subject:  channel and pipe
+ * @take:     waits for a line and reads it
+ * @put:      writes a line
+ * @begin_ns: when the present line was written
+ * @done:     posted by the thread when it has the line
+ * @leave:    the thread ends after the next line
+ * @error:    why the thread ended, or 0
+ * @ns:       time until it had each line for which it had slept
+ * @count:    number of samples in @ns
+ * @thread:   the thread
  */
 struct sleeper {
 	const struct subject *subject;
@@ -72,8 +72,8 @@ static int put_pipe(const struct subject *subject)
 	return write(subject->pipe[1], subject->line, LINE_BYTES) == LINE_BYTES ? 0 : -errno;
 }
 
-/* How often this thread went to sleep. */
-static long sleeps(void)
+/* Returns how often this thread has gone to sleep. */
+static long count_sleeps(void)
 {
 	struct rusage usage;
 
@@ -89,10 +89,10 @@ static void *sleep_for_lines(void *argument)
 	bool leave;
 
 	do {
-		before = sleeps();
+		before = count_sleeps();
 		sleeper->error = sleeper->take(sleeper->subject);
 		now = now_ns(CLOCK_MONOTONIC);
-		if (sleeps() != before && sleeper->count < SAMPLES_MAX)
+		if (count_sleeps() != before && sleeper->count < SAMPLES_MAX)
 			sleeper->ns[sleeper->count++] =
 				now - __atomic_load_n(&sleeper->begin_ns, __ATOMIC_ACQUIRE);
 		leave = sleeper->error || __atomic_load_n(&sleeper->leave, __ATOMIC_ACQUIRE);
@@ -101,7 +101,7 @@ static void *sleep_for_lines(void *argument)
 	return NULL;
 }
 
-/* The signals are the writer's, who never sleeps in a call that is measured. */
+/* Signals go to the main thread, which does not sleep in a measured call. */
 static struct sleeper *start(const struct subject *subject,
 			     int (*take)(const struct subject *subject),
 			     int (*put)(const struct subject *subject))
@@ -115,7 +115,7 @@ static struct sleeper *start(const struct subject *subject,
 	sleeper->take = take;
 	sleeper->put = put;
 	sem_init(&sleeper->done, 0, 0);
-	ending_signals(&blocked);
+	termination_signals(&blocked);
 	pthread_sigmask(SIG_BLOCK, &blocked, &before);
 	if (pthread_create(&sleeper->thread, NULL, sleep_for_lines, sleeper)) {
 		sem_destroy(&sleeper->done);
@@ -126,7 +126,7 @@ static struct sleeper *start(const struct subject *subject,
 	return sleeper;
 }
 
-/* Writes a line, and waits until the thread has it. */
+/* Writes a line and waits until the thread has it. */
 static int wake(struct sleeper *sleeper)
 {
 	int ret;
@@ -141,8 +141,8 @@ static int wake(struct sleeper *sleeper)
 }
 
 /*
- * Only a line ends its sleep. Where none can be written any more, the channel was
- * removed, and the thread knows.
+ * A line wakes the thread for the last time. If it cannot be written because the channel
+ * was removed, the thread has been woken by the removal.
  */
 static void stop(struct sleeper *sleeper, struct wakes *wakes)
 {
@@ -150,8 +150,8 @@ static void stop(struct sleeper *sleeper, struct wakes *wakes)
 	sleeper->put(sleeper->subject);
 	pthread_join(sleeper->thread, NULL);
 	wakes->samples = sleeper->count;
-	wakes->median = at_part(sleeper->ns, sleeper->count, 0.5);
-	wakes->p99 = at_part(sleeper->ns, sleeper->count, 0.99);
+	wakes->median = percentile(sleeper->ns, sleeper->count, 0.5);
+	wakes->p99 = percentile(sleeper->ns, sleeper->count, 0.99);
 	sem_destroy(&sleeper->done);
 	free(sleeper);
 }
@@ -168,7 +168,7 @@ static int wake_in_turn(struct sleeper *const *sleepers, uint64_t deadline_ns)
 			if (times == WARM_UP)
 				sleepers[i]->count = 0;
 			nanosleep(&settle, NULL);
-			if (ending_signal)
+			if (caught_signal)
 				return -EINTR;
 			ret = wake(sleepers[i]);
 			if (ret)
@@ -179,24 +179,24 @@ static int wake_in_turn(struct sleeper *const *sleepers, uint64_t deadline_ns)
 }
 
 /**
- * measure_wakes - how long a reader that sleeps takes to have the line
- * @subject:     what is measured
- * @duration_ns: how long that may take, more or less
- * @wakes:       gets what it found, WAKES of them
+ * measure_wakes - measure how long a sleeping reader takes to get a line
+ * @subject:     channel and pipe
+ * @duration_ns: approximate time to spend
+ * @wakes:       results, WAKES of them
  *
- * Return: 0, -EINTR if a signal wants an end, or another negative errno.
+ * Return: 0, -EINTR after a signal, or another negative errno.
  */
 int measure_wakes(const struct subject *subject, uint64_t duration_ns, struct wakes *wakes)
 {
 	struct sleeper *sleepers[WAKES];
 	int ret = -ENOMEM, i;
 
-	/* What is there now does not count. */
+	/* The present line would not make the reader sleep. */
 	lastline_skip(subject->channel);
 	sleepers[WAKE_CHANNEL] = start(subject, take_channel, put_channel);
 	sleepers[WAKE_PIPE] = start(subject, take_pipe, put_pipe);
 	if (sleepers[WAKE_CHANNEL] && sleepers[WAKE_PIPE])
-		ret = wake_in_turn(sleepers, later(now_ns(CLOCK_MONOTONIC), duration_ns));
+		ret = wake_in_turn(sleepers, add_ns(now_ns(CLOCK_MONOTONIC), duration_ns));
 	for (i = 0; i < WAKES; i++) {
 		if (sleepers[i])
 			stop(sleepers[i], &wakes[i]);

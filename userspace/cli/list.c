@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline list and lastline info: what channels there are, and what they are like. */
+/* lastline list and lastline info: print the state of all channels, or of one. */
 #include <errno.h>
 #include <grp.h>
 #include <jansson.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
-#include "holders.h"
+#include "open_files.h"
 
 static const char *mode_text(uint32_t mode)
 {
@@ -42,14 +42,14 @@ static void print_json(json_t *json)
 	json_decref(json);
 }
 
-static void print_row(int number, const struct lastline_status *status)
+static void print_status(int number, const struct lastline_status *status)
 {
 	char age[AGE_TEXT];
 
 	printf("%7d  %-20s %-6s %14llu %9s %7u %7u %8u\n", number,
 	       *status->name ? status->name : "-", mode_text(status->mode),
 	       (unsigned long long)status->generation,
-	       age_text(age, sizeof(age), status->monotonic_ns), status->readers,
+	       format_age(age, sizeof(age), status->monotonic_ns), status->readers,
 	       status->writers, status->line_max);
 }
 
@@ -63,13 +63,13 @@ static void print_list(const int *numbers, int count, bool as_json)
 		printf("%7s  %-20s %-6s %14s %9s %7s %7s %8s\n", "channel", "name", "mode",
 		       "generation", "age", "readers", "writers", "line max");
 	for (i = 0; i < count; i++) {
-		/* It may have been removed meanwhile. */
+		/* The channel may have been removed. */
 		if (lastline_status(numbers[i], &status))
 			continue;
 		if (as_json)
 			json_array_append_new(array, status_json(numbers[i], &status));
 		else
-			print_row(numbers[i], &status);
+			print_status(numbers[i], &status);
 	}
 	if (as_json)
 		print_json(array);
@@ -77,34 +77,35 @@ static void print_list(const int *numbers, int count, bool as_json)
 
 static int list(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
-	bool as_json = false;
+	bool as_json = only_json_option(&list_command, argc, argv);
 	int *numbers, count;
 
-	while (next_option(&list_command, argc, argv, options) == 'j')
-		as_json = true;
 	if (optind < argc)
-		usage_error(&list_command, "it lists all channels; see: lastline info %s",
+		usage_error(&list_command, "unexpected argument; try: lastline info %s",
 			    argv[optind]);
 	count = lastline_list(&numbers);
 	if (count < 0)
-		return explain("list", count);
+		return channel_error("/sys/class/lastline", count);
 	print_list(numbers, count, as_json);
 	free(numbers);
 	return STATUS_OK;
 }
 
+static const struct command_option options[] = {
+	{ 'j', "json", NULL, "print JSON" },
+	{},
+};
+
 const struct command list_command = {
 	.name = "list",
 	.run = list,
-	.about = "all channels",
-	.usage = "[--json]\n"
-		 "A row for each channel. Needs no permission.\n\n"
-		 "  -j, --json  for programs\n",
+	.about = "list all channels",
+	.usage = "[OPTION]\n"
+		 "Print a table of all channels. This needs no permission.\n",
+	.options = options,
 };
 
-/* Owner, group and permissions, as ls has them. */
-static void print_node(const struct stat *st)
+static void print_permissions(const struct stat *st)
 {
 	const struct passwd *user = getpwuid(st->st_uid);
 	const struct group *group = getgrgid(st->st_gid);
@@ -114,94 +115,90 @@ static void print_node(const struct stat *st)
 	group ? printf(" %s\n", group->gr_name) : printf(" %u\n", st->st_gid);
 }
 
-static void print_holder(const struct holder *holder)
+static void print_file(const struct open_file *file)
 {
-	printf("  %7d  %-16s", holder->pid, holder->program);
-	if (holder->reads && holder->taken)
+	printf("  %7d  %-16s", file->pid, file->program);
+	if (file->reads && file->taken)
 		printf("  reads, %llu behind, %llu missed",
-		       (unsigned long long)(holder->generation - holder->taken),
-		       (unsigned long long)holder->missed);
-	else if (holder->reads)
-		printf("  reads, took nothing yet");
-	if (holder->writes)
+		       (unsigned long long)(file->generation - file->taken),
+		       (unsigned long long)file->missed);
+	else if (file->reads)
+		printf("  reads, no line read yet");
+	if (file->writes)
 		printf("  writes");
-	if (holder->unfinished)
-		printf(", %u bytes of an unfinished line", holder->unfinished);
+	if (file->partial)
+		printf(", partial line of %u bytes", file->partial);
 	putchar('\n');
 }
 
 static void print_info(int number, const struct lastline_status *status, const struct stat *st)
 {
 	char age[AGE_TEXT], path[32];
-	struct holder *holders;
+	struct open_file *files;
 	size_t count, i;
 
 	node_path(path, sizeof(path), number);
 	printf("channel      %s\n", path);
 	printf("name         %s\n", *status->name ? status->name : "-");
 	printf("mode         %s\n", mode_text(status->mode));
-	print_node(st);
-	printf("line_max     %u bytes, the newline included\n", status->line_max);
+	print_permissions(st);
+	printf("line_max     %u bytes, including the newline\n", status->line_max);
 	printf("generation   %llu\n", (unsigned long long)status->generation);
-	printf("age          %s\n", age_text(age, sizeof(age), status->monotonic_ns));
+	printf("age          %s\n", format_age(age, sizeof(age), status->monotonic_ns));
 	printf("readers      %u\n", status->readers);
 	printf("writers      %u\n", status->writers);
 
-	count = find_holders(&holders);
+	count = find_open_files(&files);
 	for (i = 0; i < count; i++) {
-		if (holders[i].number == number)
-			print_holder(&holders[i]);
+		if (files[i].number == number)
+			print_file(&files[i]);
 	}
-	free(holders);
+	free(files);
 }
 
-static json_t *holder_json(const struct holder *holder)
+static json_t *file_json(const struct open_file *file)
 {
-	return json_pack("{s:i, s:i, s:s, s:b, s:b, s:I, s:I, s:i}", "pid", (int)holder->pid,
-			 "fd", holder->fd, "program", holder->program,
-			 "reads", holder->reads, "writes", holder->writes,
-			 "taken", (json_int_t)holder->taken, "missed", (json_int_t)holder->missed,
-			 "unfinished", (int)holder->unfinished);
+	return json_pack("{s:i, s:i, s:s, s:b, s:b, s:I, s:I, s:i}", "pid", (int)file->pid,
+			 "fd", file->fd, "program", file->program, "reads", file->reads,
+			 "writes", file->writes, "taken", (json_int_t)file->taken,
+			 "missed", (json_int_t)file->missed, "unfinished", (int)file->partial);
 }
 
-static json_t *holders_json(int number)
+static json_t *files_json(int number)
 {
 	json_t *array = json_array();
-	struct holder *holders;
+	struct open_file *files;
 	size_t count, i;
 
-	count = find_holders(&holders);
+	count = find_open_files(&files);
 	for (i = 0; i < count; i++) {
-		if (holders[i].number == number)
-			json_array_append_new(array, holder_json(&holders[i]));
+		if (files[i].number == number)
+			json_array_append_new(array, file_json(&files[i]));
 	}
-	free(holders);
+	free(files);
 	return array;
 }
 
 static int info(int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	bool as_json = only_json_option(&info_command, argc, argv);
 	struct lastline_status status;
-	bool as_json = false;
 	const char *which;
 	char path[32];
 	struct stat st;
 	json_t *json;
 	int number, ret;
 
-	while (next_option(&info_command, argc, argv, options) == 'j')
-		as_json = true;
-	which = only_channel(&info_command, argc, argv);
+	which = channel_argument(&info_command, argc, argv);
 	number = lastline_find(which);
 	if (number < 0)
-		return explain(which, number);
+		return channel_error(which, number);
 	node_path(path, sizeof(path), number);
 	ret = lastline_status(number, &status);
 	if (!ret && stat(path, &st))
 		ret = -errno;
 	if (ret)
-		return explain(which, ret);
+		return channel_error(which, ret);
 	if (!as_json) {
 		print_info(number, &status, &st);
 		return STATUS_OK;
@@ -210,7 +207,7 @@ static int info(int argc, char **argv)
 	json_object_set_new(json, "uid", json_integer(st.st_uid));
 	json_object_set_new(json, "gid", json_integer(st.st_gid));
 	json_object_set_new(json, "permissions", json_integer(st.st_mode & 07777));
-	json_object_set_new(json, "holders", holders_json(number));
+	json_object_set_new(json, "holders", files_json(number));
 	print_json(json);
 	return STATUS_OK;
 }
@@ -218,10 +215,10 @@ static int info(int argc, char **argv)
 const struct command info_command = {
 	.name = "info",
 	.run = info,
-	.about = "one channel, and who has it open",
-	.usage = "[--json] CHANNEL\n"
-		 "All that can be seen of it without opening it, and the processes that have it\n"
-		 "open: how far behind they are and how many lines they missed. Processes of\n"
-		 "others are seen by root only.\n\n"
-		 "  -j, --json  for programs\n",
+	.about = "print details of a channel, and which processes have it open",
+	.usage = "[OPTION] CHANNEL\n"
+		 "Print the state of a channel without opening it. For each process that has it\n"
+		 "open, also print how far behind the newest line it is and how many lines it\n"
+		 "missed. Only root sees processes of other users.\n",
+	.options = options,
 };

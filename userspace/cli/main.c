@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline(1): finds the command. */
+/* lastline(1): find and run the subcommand. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +16,19 @@ static void print_help(void)
 	size_t i;
 
 	puts("usage: lastline COMMAND [OPTION]... [CHANNEL]\n"
-	     "The newest line of a channel, and nothing else.\n");
+	     "Read and publish the newest line of channels.\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-8s %s\n", commands[i]->name, commands[i]->about);
 	puts("\nCHANNEL is a number (0), a name (engine) or a path (/dev/lastline/engine).\n"
-	     "\"lastline COMMAND --help\" tells its options, lastline(1) the whole.\n"
-	     "Status: 0, 1 if it failed, 2 if it was called wrongly, 3 without a line.");
+	     "\"lastline COMMAND --help\" lists its options; lastline(1) is the manual.\n"
+	     "Exit status: 0 success, 1 failure, 2 wrong arguments, 3 no line.");
 }
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
-	/* Who started us may ignore it, and then nobody could wait for a command. */
+	/* SIGCHLD may be inherited as ignored, and then waitpid() would fail. */
 	signal(SIGCHLD, SIG_DFL);
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_help();
@@ -42,6 +42,6 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i]->name))
 			return commands[i]->run(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "lastline: there is no command %s\nTry: lastline --help\n", argv[1]);
+	fprintf(stderr, "lastline: unknown command: %s\nTry: lastline --help\n", argv[1]);
 	return STATUS_USAGE;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline pub: publishes what it is told, its input, or what a command prints. */
+/* lastline pub: publish arguments, standard input, or the output of a command. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,69 +10,69 @@
 #include "child.h"
 #include "cli.h"
 
-#define CHUNK	65536	/* bytes that a pipe holds: to read it empty at once */
+#define CHUNK	65536	/* capacity of a pipe, to empty it with one read() */
 
 /**
- * struct pub - what is asked for
- * @which:    the channel, as the user named it
- * @channel:  it
- * @info:     what it is like
- * @every_ns: from one run of a command to the next; 0: there is none
- * @waits:    only while somebody reads
- * @wait_ns:  how long to wait for one
+ * struct pub - options and state of the command
+ * @which:       the channel as the user named it
+ * @channel:     the open channel
+ * @info:        its properties
+ * @every_ns:    interval of --every, or 0
+ * @wait_reader: publish only while the channel has a reader
+ * @timeout_ns:  how long to wait for a reader
  */
 struct pub {
 	const char *which;
 	struct lastline *channel;
 	struct lastline_info info;
 	uint64_t every_ns;
-	bool waits;
-	uint64_t wait_ns;
+	bool wait_reader;
+	uint64_t timeout_ns;
 };
 
 /**
- * struct output - the end of what a command printed
- * @data:  its last bytes
- * @size:  how many
- * @room:  how many may be there
- * @total: bytes that it printed in all
+ * struct output - the last bytes of an input or of the output of a command
+ * @data:     the bytes
+ * @size:     number of bytes in @data
+ * @capacity: size of the buffer
+ * @total:    number of bytes read in all
  */
 struct output {
 	char *data;
 	size_t size;
-	size_t room;
+	size_t capacity;
 	uint64_t total;
 };
 
-/* Sleeps until somebody reads, if that is asked for. */
+/* With --wait-reader, waits until the channel has a reader. */
 static int wait_reader(struct pub *pub)
 {
 	int ret = 0;
 
-	if (pub->waits)
-		ret = lastline_wait_reader(pub->channel, pub->wait_ns);
+	if (pub->wait_reader)
+		ret = lastline_wait_reader(pub->channel, pub->timeout_ns);
 	if (ret == -EAGAIN || ret == -ETIMEDOUT) {
-		complain("%s: nobody reads it", pub->which);
+		warn("%s: timed out waiting for a reader", pub->which);
 		return STATUS_NOTHING;
 	}
-	return ret < 0 ? explain(pub->which, ret) : STATUS_OK;
+	return ret < 0 ? channel_error(pub->which, ret) : STATUS_OK;
 }
 
-/* Returns a negative errno, having said what it means. */
+/* Prints a message for an error, which is returned. */
 static int publish(struct pub *pub, const char *data, size_t size)
 {
 	int ret = lastline_publish(pub->channel, data, size);
 
 	if (ret == -EINVAL && pub->info.mode == LASTLINE_MODE_LINE)
-		complain("%s: a line has only one newline, at its end", pub->which);
+		warn("%s: invalid line: only its last character may be a newline", pub->which);
 	else if (ret == -EINVAL)
-		complain("%s: a record has at least one byte", pub->which);
+		warn("%s: invalid record: it is empty", pub->which);
 	else if (ret)
-		explain(pub->which, ret);
+		channel_error(pub->which, ret);
 	return ret;
 }
 
-/* The words as echo would print them. */
+/* Publishes the words separated by spaces, like echo. */
 static int publish_words(struct pub *pub, char **words, int count)
 {
 	size_t size = 1;
@@ -83,7 +83,7 @@ static int publish_words(struct pub *pub, char **words, int count)
 		size += strlen(words[i]) + 1;
 	text = malloc(size);
 	if (!text)
-		give_up("out of memory");
+		die("out of memory");
 	end = text;
 	for (i = 0; i < count; i++) {
 		if (i)
@@ -103,42 +103,42 @@ static ssize_t read_input(int fd, char *data, size_t size)
 		len = read(fd, data, size);
 	while (len < 0 && errno == EINTR);
 	if (len < 0)
-		give_up("cannot read: %s", strerror(errno));
+		die("cannot read input: %s", strerror(errno));
 	return len;
 }
 
 static struct output new_output(const struct pub *pub)
 {
-	/* Half of it is always kept: more than a line may have, and the newline before. */
-	struct output output = { .room = CHUNK + 2 * (pub->info.line_max + 2) };
+	/* read_more() keeps half of it: the longest line and the newline before it fit. */
+	struct output output = { .capacity = CHUNK + 2 * (pub->info.line_max + 2) };
 
-	output.data = malloc(output.room);
+	output.data = malloc(output.capacity);
 	if (!output.data)
-		give_up("out of memory");
+		die("out of memory");
 	return output;
 }
 
-/* Leaves the last bytes. */
-static void keep(struct output *output, size_t size)
+/* Drops all but the last @size bytes. */
+static void keep_last(struct output *output, size_t size)
 {
 	memmove(output->data, output->data + output->size - size, size);
 	output->size = size;
 }
 
-/* Reads some more; false at the end. */
+/* Returns false at the end of the input. */
 static bool read_more(struct output *output, int fd)
 {
 	ssize_t len;
 
-	if (output->size == output->room)
-		keep(output, output->room / 2);
-	len = read_input(fd, output->data + output->size, output->room - output->size);
+	if (output->size == output->capacity)
+		keep_last(output, output->capacity / 2);
+	len = read_input(fd, output->data + output->size, output->capacity - output->size);
 	output->size += len;
 	output->total += len;
 	return len;
 }
 
-/* Of @size bytes the last line, whose newline may be missing. */
+/* Publishes the last line of @data, which may lack a newline. */
 static int publish_last_line(struct pub *pub, const char *data, size_t size)
 {
 	const char *newline;
@@ -154,9 +154,8 @@ static int publish_last_line(struct pub *pub, const char *data, size_t size)
 }
 
 /*
- * Lines, as they come; of those that are there at once only the last one. What is begun
- * stays here until it is whole, so that nobody gets half of it if we have to give up. One
- * that is too long is left out.
+ * Publishes the last complete line of each read(). A partial line stays here, so that it
+ * is never published if this process ends. A line that is too long is skipped.
  */
 static int publish_lines(struct pub *pub)
 {
@@ -170,7 +169,7 @@ static int publish_lines(struct pub *pub)
 			continue;
 		ret = publish_last_line(pub, output.data, newline + 1 - output.data);
 		status = ret ? STATUS_FAILED : status;
-		keep(&output, output.data + output.size - (newline + 1));
+		keep_last(&output, output.data + output.size - (newline + 1));
 	}
 	if (ret != -ENODEV && output.size)
 		status = publish_last_line(pub, output.data, output.size) ? STATUS_FAILED : status;
@@ -178,7 +177,7 @@ static int publish_lines(struct pub *pub)
 	return status;
 }
 
-/* The last line of @output, or all of it if the channel has records. */
+/* Publishes the last line, or all of it on a channel of records. */
 static int publish_output(struct pub *pub, const struct output *output)
 {
 	if (!output->total)
@@ -187,7 +186,7 @@ static int publish_output(struct pub *pub, const struct output *output)
 		return publish_last_line(pub, output->data, output->size);
 	if (output->total <= pub->info.line_max)
 		return publish(pub, output->data, output->size);
-	explain(pub->which, -EMSGSIZE);
+	channel_error(pub->which, -EMSGSIZE);
 	return -EMSGSIZE;
 }
 
@@ -203,14 +202,14 @@ static int publish_record(struct pub *pub)
 	return ret ? STATUS_FAILED : STATUS_OK;
 }
 
-/* What a failed command printed is not published: then the last good line gets old. */
+/* The output of a failed command is not published, so that the last good line becomes stale. */
 static int publish_command(struct pub *pub, char *const *argv, struct output *output)
 {
 	struct child child;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC))
-		give_up("cannot make a pipe: %s", strerror(errno));
+		die("cannot make a pipe: %s", strerror(errno));
 	child = child_start(argv, -1, ends[1]);
 	close(ends[1]);
 	output->size = 0;
@@ -218,10 +217,10 @@ static int publish_command(struct pub *pub, char *const *argv, struct output *ou
 	while (read_more(output, ends[0]))
 		;
 	close(ends[0]);
-	return child_succeeded(&child, argv[0]) ? publish_output(pub, output) : 0;
+	return child_wait(&child, argv[0]) ? publish_output(pub, output) : 0;
 }
 
-/* Runs that took too long are left out, not made up for. */
+/* After a run that takes longer than the interval, the missed runs are skipped. */
 static int publish_every(struct pub *pub, char *const *argv)
 {
 	struct output output = new_output(pub);
@@ -233,13 +232,13 @@ static int publish_every(struct pub *pub, char *const *argv)
 		ret = wait_reader(pub);
 		if (ret)
 			break;
-		/* Of what else goes wrong, the next run may know nothing. */
+		/* Other errors may not happen again in the next run. */
 		if (publish_command(pub, argv, &output) == -ENODEV) {
 			ret = STATUS_FAILED;
 			break;
 		}
 		now = now_ns(CLOCK_MONOTONIC);
-		next = later(next, pub->every_ns);
+		next = add_ns(next, pub->every_ns);
 		if (next < now)
 			next = now;
 		until = (struct timespec){ next / NS_PER_S, next % NS_PER_S };
@@ -269,54 +268,54 @@ static int publish_all(struct pub *pub, int argc, char **argv)
 static void set_option(struct pub *pub, int option)
 {
 	if (option == 'w') {
-		pub->waits = true;
-		pub->wait_ns = optarg ? parse_duration(&pub_command, optarg) : LASTLINE_FOREVER;
+		pub->wait_reader = true;
+		pub->timeout_ns = optarg ? parse_duration(&pub_command, optarg) : LASTLINE_FOREVER;
 		return;
 	}
 	pub->every_ns = parse_duration(&pub_command, optarg);
 	if (!pub->every_ns)
-		usage_error(&pub_command, "--every wants more than 0");
+		usage_error(&pub_command, "invalid time: --every must be more than 0");
 }
 
 static int pub(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "every", required_argument, NULL, 'e' },
-		{ "wait-reader", optional_argument, NULL, 'w' },
-		{},
-	};
 	struct pub pub = {};
 	int option, ret;
 
-	while ((option = next_option(&pub_command, argc, argv, options)) >= 0)
+	while ((option = next_option(&pub_command, argc, argv)) >= 0)
 		set_option(&pub, option);
 	if (optind == argc)
-		usage_error(&pub_command, "which channel?");
+		usage_error(&pub_command, "no channel given");
 	pub.which = argv[optind++];
 	if (optind < argc && !strcmp(argv[optind], "--"))
 		optind++;
 	if (pub.every_ns && optind == argc)
-		usage_error(&pub_command, "--every wants a command to run, behind --");
-	pub.channel = open_or_explain(pub.which, O_WRONLY);
+		usage_error(&pub_command, "--every requires a command after the channel");
+	pub.channel = open_or_exit(pub.which, O_WRONLY);
 	ret = lastline_info(pub.channel, &pub.info);
 	if (ret)
-		return explain(pub.which, ret);
+		return channel_error(pub.which, ret);
 	ret = publish_all(&pub, argc - optind, argv + optind);
 	lastline_close(pub.channel);
 	return ret;
 }
 
+static const struct command_option options[] = {
+	{ 'e', "every", "TIME", "run COMMAND at this interval (100ms, 2s)" },
+	{ 'w', "wait-reader", "[=TIME]", "wait for a reader, at most TIME; with --every,\n"
+					    "before each run" },
+	{},
+};
+
 const struct command pub_command = {
 	.name = "pub",
 	.run = pub,
 	.about = "publish lines",
-	.takes_words = true,
+	.stop_at_channel = true,
 	.usage = "[OPTION]... CHANNEL [WORD]...\n"
 		 "       lastline pub --every TIME [OPTION]... CHANNEL -- COMMAND [ARGUMENT]...\n"
-		 "Publishes the words as one line; without any, each line of its input. In the\n"
-		 "second form it runs a command again and again, and publishes the last line that\n"
-		 "it prints, unless it fails. Options stand before the channel.\n\n"
-		 "  -e, --every TIME          how often (100ms, 2s)\n"
-		 "  -w, --wait-reader[=TIME]  wait until somebody reads, at most so long; with\n"
-		 "                            --every, run the command only then\n",
+		 "Publish the words as one line, or each line of standard input. With --every, run\n"
+		 "a command repeatedly and publish the last line that it prints, unless it fails.\n"
+		 "Options must come before the channel.\n",
+	.options = options,
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline top: what goes on in all channels, live or once. */
+/* lastline top: show the activity of all channels, live or once. */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -11,45 +11,45 @@
 #include <term.h>
 #include <unistd.h>
 
+#include "channel_table.h"
 #include "cli.h"
-#include "ending.h"
-#include "rows.h"
+#include "signals.h"
 
 #define INTERVAL_MIN_NS		(NS_PER_S / 100)
 #define INTERVAL_MAX_NS		(3600 * NS_PER_S)
 #define NAME_WIDTH_MIN		4
 #define NAME_WIDTH_MAX		20
-#define AROUND_ROWS		3	/* lines on the screen: title, heads of columns, keys */
+#define OTHER_LINES		3	/* on the screen: title, column headers, keys */
 #define COUNT_TEXT		16
 
 /**
- * struct top - the command at work
- * @rows:        all channels
- * @interval_ns: from one refresh to the next
- * @all:         show idle ones, too
- * @sort:        by which of orders[] they are sorted
+ * struct top - options and state of the command
+ * @table:       all channels
+ * @interval_ns: time between two refreshes
+ * @all:         show idle channels, too
+ * @sort:        index into orders[]
  * @shown:       channels to show, sorted
- * @count:       how many
- * @hidden:      how many are idle, and not shown
- * @first:       the first one of @shown that is on the screen
- * @error:       why nothing can be seen, or 0
- * @blocks:      the terminal knows Unicode's
+ * @count:       number of channels in @shown
+ * @hidden:      number of idle channels not in @shown
+ * @first:       index in @shown of the first channel on the screen
+ * @error:       error of the last refresh, or 0
+ * @unicode:     the terminal supports Unicode
  */
 struct top {
-	struct rows rows;
+	struct channel_table table;
 	uint64_t interval_ns;
 	bool all;
 	unsigned int sort;
-	struct row *shown[LASTLINE_CHANNELS_MAX];
+	struct channel_row *shown[LASTLINE_CHANNELS_MAX];
 	int count;
 	int hidden;
 	int first;
 	int error;
-	bool blocks;
+	bool unicode;
 };
 
 /*
- * The order of channels
+ * Sorting
  */
 
 static int compare(double a, double b)
@@ -59,29 +59,29 @@ static int compare(double a, double b)
 
 static int by_number(const void *a, const void *b)
 {
-	return (*(struct row **)a)->number - (*(struct row **)b)->number;
+	return (*(struct channel_row **)a)->number - (*(struct channel_row **)b)->number;
 }
 
-/* The highest first. */
+/* Highest first. */
 static int by_rate(const void *a, const void *b)
 {
-	int ret = compare((*(struct row **)b)->rate, (*(struct row **)a)->rate);
+	int ret = compare((*(struct channel_row **)b)->rate, (*(struct channel_row **)a)->rate);
 
 	return ret ? ret : by_number(a, b);
 }
 
 static int by_missed(const void *a, const void *b)
 {
-	int ret = compare((*(struct row **)b)->missed, (*(struct row **)a)->missed);
+	int ret = compare((*(struct channel_row **)b)->missed, (*(struct channel_row **)a)->missed);
 
 	return ret ? ret : by_number(a, b);
 }
 
-/* The newest line first. */
+/* Newest line first. */
 static int by_age(const void *a, const void *b)
 {
-	int ret = compare((*(struct row **)b)->status.monotonic_ns,
-			  (*(struct row **)a)->status.monotonic_ns);
+	int ret = compare((*(struct channel_row **)b)->status.monotonic_ns,
+			  (*(struct channel_row **)a)->status.monotonic_ns);
 
 	return ret ? ret : by_number(a, b);
 }
@@ -101,24 +101,22 @@ static unsigned int parse_order(const char *text)
 		if (!strcmp(text, orders[i].name))
 			return i;
 	}
-	usage_error(&top_command, "they can be sorted by number, rate, missed or age, not by %s",
-		    text);
+	usage_error(&top_command, "invalid order: %s (number, rate, missed or age)", text);
 }
 
-/* Which are to be shown, and in what order. */
-static void choose(struct top *top)
+static void update_shown(struct top *top)
 {
-	struct row *row;
+	struct channel_row *row;
 	int i;
 
 	top->count = 0;
 	top->hidden = 0;
 	for (i = 0; i < LASTLINE_CHANNELS_MAX; i++) {
-		row = top->rows.by_number[i];
+		row = top->table.by_number[i];
 		if (!row)
 			continue;
 		row->on_screen = false;
-		if (top->all || !row_is_idle(row))
+		if (top->all || !channel_row_is_idle(row))
 			top->shown[top->count++] = row;
 		else
 			top->hidden++;
@@ -127,17 +125,17 @@ static void choose(struct top *top)
 		qsort(top->shown, top->count, sizeof(*top->shown), orders[top->sort].compare);
 }
 
-static void refresh_all(struct top *top, bool whole)
+static void refresh_all(struct top *top, bool full)
 {
-	top->error = rows_refresh(&top->rows, whole);
-	choose(top);
+	top->error = channel_table_refresh(&top->table, full);
+	update_shown(top);
 }
 
 /*
- * Once, for scripts
+ * Output of --once
  */
 
-static void print_row(const struct row *row)
+static void print_row(const struct channel_row *row)
 {
 	const struct lastline_status *status = &row->status;
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
@@ -165,7 +163,7 @@ static int print_once(struct top *top)
 		refresh_all(top, true);
 	}
 	if (top->error)
-		return explain("top", top->error);
+		return channel_error("/sys/class/lastline", top->error);
 	printf("%7s  %-20s %10s %10s %7s %7s %12s\n", "channel", "name", "lines/s", "missed",
 	       "readers", "writers", "age");
 	for (i = 0; i < top->count; i++)
@@ -174,18 +172,18 @@ static int print_once(struct top *top)
 }
 
 /*
- * On the screen
+ * The screen
  */
 
-/* A line of ASCII, as far as there is room. */
+/* Prints ASCII text, cut off at the edge of the screen. */
 static void put(int y, int x, const char *text)
 {
 	if (y >= 0 && y < LINES && x < COLS)
 		mvaddnstr(y, x, text, COLS - x);
 }
 
-/* In at most 8 characters. */
-static const char *count_text(char *text, size_t size, double count)
+/* At most 8 characters. */
+static const char *format_count(char *text, size_t size, double count)
 {
 	static const char units[] = " kMGTPE";
 	size_t i;
@@ -199,26 +197,26 @@ static const char *count_text(char *text, size_t size, double count)
 	return text;
 }
 
-static const char *rate_text(char *text, size_t size, const struct row *row)
+static const char *format_rate(char *text, size_t size, const struct channel_row *row)
 {
 	if (!row->has_rate)
 		snprintf(text, size, "-");
 	else if (row->rate && row->rate < 100)
 		snprintf(text, size, "%.1f", row->rate);
 	else
-		count_text(text, size, row->rate);
+		format_count(text, size, row->rate);
 	return text;
 }
 
-/* Of readers that cannot be seen nothing is known. */
-static const char *missed_text(char *text, size_t size, const struct row *row)
+/* "?" if all readers belong to other users. */
+static const char *format_missed(char *text, size_t size, const struct channel_row *row)
 {
 	if (!row->status.readers)
 		snprintf(text, size, "-");
 	else if (!row->has_missed)
 		snprintf(text, size, "?");
 	else
-		count_text(text, size, row->missed);
+		format_count(text, size, row->missed);
 	return text;
 }
 
@@ -234,30 +232,30 @@ static int name_width(const struct top *top)
 	return width < NAME_WIDTH_MAX ? width : NAME_WIDTH_MAX;
 }
 
-/* The newest rate is the rightmost, and the highest one that is seen fills its cell. */
-static void put_history(const struct top *top, const struct row *row, int y, int x)
+/* Draws the rates, the newest at the right, scaled to the highest one shown. */
+static void put_history(const struct top *top, const struct channel_row *row, int y, int x)
 {
 	static const char * const blocks[] = {
 		"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█",
 	};
 	static const char * const ascii[] = { ".", ":", "-", "=", "+", "*", "#", "@" };
-	const char * const *levels = top->blocks ? blocks : ascii;
+	const char * const *levels = top->unicode ? blocks : ascii;
 	int width = COLS - x, ago;
 	double highest = 0, rate;
 
 	if (width > HISTORY)
 		width = HISTORY;
 	for (ago = 0; ago < width; ago++)
-		highest = fmax(highest, row_rate_before(&top->rows, row, ago));
+		highest = fmax(highest, channel_row_past_rate(&top->table, row, ago));
 	for (ago = width - 1; ago >= 0; ago--) {
-		rate = row_rate_before(&top->rows, row, ago);
+		rate = channel_row_past_rate(&top->table, row, ago);
 		if (rate > 0)
 			mvaddstr(y, x + width - 1 - ago,
 				 levels[(int)ceil(rate / highest * 8) - 1]);
 	}
 }
 
-static void put_row(const struct top *top, const struct row *row, int y, int name)
+static void put_row(const struct top *top, const struct channel_row *row, int y, int name)
 {
 	const struct lastline_status *status = &row->status;
 	char line[160], rate[COUNT_TEXT], missed[COUNT_TEXT], age[AGE_TEXT];
@@ -265,15 +263,14 @@ static void put_row(const struct top *top, const struct row *row, int y, int nam
 
 	used = snprintf(line, sizeof(line), "%4d  %-*.*s %8s %8s %7u %7u %8s  ", row->number,
 			name, name, *status->name ? status->name : "-",
-			rate_text(rate, sizeof(rate), row),
-			missed_text(missed, sizeof(missed), row),
+			format_rate(rate, sizeof(rate), row),
+			format_missed(missed, sizeof(missed), row),
 			status->readers, status->writers,
-			age_text(age, sizeof(age), status->monotonic_ns));
+			format_age(age, sizeof(age), status->monotonic_ns));
 	put(y, 0, line);
 	put_history(top, row, y, used);
 }
 
-/* What is seen, or why nothing is. */
 static void put_title(const struct top *top, int rows)
 {
 	char line[160];
@@ -281,7 +278,7 @@ static void put_title(const struct top *top, int rows)
 
 	if (top->error == -ENOSYS)
 		snprintf(line, sizeof(line),
-			 "The driver is not loaded; as root: modprobe lastline. Waiting for it.");
+			 "The driver is not loaded; run as root: modprobe lastline. Waiting for it.");
 	else if (top->error)
 		snprintf(line, sizeof(line), "%s", strerror(-top->error));
 	else
@@ -299,7 +296,7 @@ static void put_keys(const struct top *top)
 
 	snprintf(line, sizeof(line), "q quit  s sort  a %s idle  arrows PgUp PgDn scroll%s",
 		 top->all ? "hide" : "show",
-		 geteuid() ? "  (others' readers: as root)" : "");
+		 geteuid() ? "  (only root sees readers of other users)" : "");
 	attron(A_REVERSE);
 	put(LINES - 1, 0, line);
 	attroff(A_REVERSE);
@@ -307,7 +304,7 @@ static void put_keys(const struct top *top)
 
 static int rows_on_screen(void)
 {
-	int rows = LINES - AROUND_ROWS;
+	int rows = LINES - OTHER_LINES;
 
 	return rows > 0 ? rows : 0;
 }
@@ -336,19 +333,19 @@ static void draw(struct top *top)
 	refresh();
 }
 
-/* Returns false if that is the end. */
-static bool obey(struct top *top, int key)
+/* Returns false to quit. */
+static bool handle_key(struct top *top, int key)
 {
 	switch (key) {
 	case 'q':
 		return false;
 	case 'a':
 		top->all = !top->all;
-		choose(top);
+		update_shown(top);
 		break;
 	case 's':
 		top->sort = (top->sort + 1) % ARRAY_SIZE(orders);
-		choose(top);
+		update_shown(top);
 		break;
 	case KEY_UP:
 		top->first--;
@@ -373,37 +370,37 @@ static bool obey(struct top *top, int key)
 }
 
 /*
- * Sleeps until a key, a signal or the moment. All signals are only let in here, so that
- * none comes between the look whether there was one and the sleep.
+ * Sleeps until a key, a signal or the deadline. Signals are unblocked only here, so that
+ * none is lost between checking caught_signal and sleeping.
  */
-static void sleep_until(uint64_t moment, const sigset_t *let_in, struct pollfd *input)
+static void sleep_until(uint64_t deadline_ns, const sigset_t *unblocked, struct pollfd *input)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC), left = moment > now ? moment - now : 0;
+	uint64_t now = now_ns(CLOCK_MONOTONIC), left = deadline_ns > now ? deadline_ns - now : 0;
 	struct timespec timeout = { .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
 
 	input->revents = 0;
-	ppoll(input, 1, &timeout, let_in);
+	ppoll(input, 1, &timeout, unblocked);
 }
 
-/* Returns what went wrong, or NULL. */
-static const char *watch_channels(struct top *top, const sigset_t *let_in)
+/* Returns an error message, or NULL. */
+static const char *watch_channels(struct top *top, const sigset_t *unblocked)
 {
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	uint64_t next_ns = 0;
 	int key;
 
-	while (!ending_signal) {
+	while (!caught_signal) {
 		if (now_ns(CLOCK_MONOTONIC) >= next_ns) {
 			refresh_all(top, !next_ns);
-			next_ns = later(now_ns(CLOCK_MONOTONIC), top->interval_ns);
+			next_ns = add_ns(now_ns(CLOCK_MONOTONIC), top->interval_ns);
 		}
 		draw(top);
-		sleep_until(next_ns, let_in, &input);
+		sleep_until(next_ns, unblocked, &input);
 		if (input.revents & (POLLHUP | POLLERR | POLLNVAL))
-			return "the terminal is gone";
-		/* A change of the terminal's size is a key, too. */
+			return "the terminal was closed";
+		/* ncurses reports a change of the terminal's size as a key. */
 		while ((key = getch()) != ERR) {
-			if (!obey(top, key))
+			if (!handle_key(top, key))
 				return NULL;
 		}
 	}
@@ -416,10 +413,10 @@ static void check_terminal(void)
 	int error;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		give_up("this is no terminal; try: lastline top --once");
+		die("standard input and output must be a terminal; try: lastline top --once");
 	if (setupterm(NULL, STDOUT_FILENO, &error) != OK || !cursor_address)
-		give_up("cannot draw on a terminal of type \"%s\" (TERM); try: lastline top --once",
-			term ? term : "");
+		die("unsupported terminal type \"%s\" (TERM); try: lastline top --once",
+		    term ? term : "");
 }
 
 static void leave_screen(void)
@@ -429,16 +426,16 @@ static void leave_screen(void)
 
 static int show(struct top *top)
 {
-	sigset_t blocked, let_in;
-	const char *trouble;
+	sigset_t blocked, unblocked;
+	const char *error;
 
 	check_terminal();
-	/* Not LC_NUMERIC: --once is the same everywhere. */
+	/* Not LC_NUMERIC: the format of numbers is the same in all locales. */
 	setlocale(LC_CTYPE, "");
-	top->blocks = !strcmp(nl_langinfo(CODESET), "UTF-8");
-	end_gently();
+	top->unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	catch_termination_signals();
 	if (!newterm(NULL, stdout, stdin))
-		give_up("cannot use this terminal; try: lastline top --once");
+		die("cannot initialize the terminal; try: lastline top --once");
 	atexit(leave_screen);
 	cbreak();
 	noecho();
@@ -446,32 +443,25 @@ static int show(struct top *top)
 	nodelay(stdscr, TRUE);
 	keypad(stdscr, TRUE);
 
-	ending_signals(&blocked);
+	termination_signals(&blocked);
 	sigaddset(&blocked, SIGWINCH);
-	sigprocmask(SIG_BLOCK, &blocked, &let_in);
-	trouble = watch_channels(top, &let_in);
+	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+	error = watch_channels(top, &unblocked);
 	leave_screen();
-	sigprocmask(SIG_SETMASK, &let_in, NULL);
-	end_by_signal();
-	if (trouble)
-		give_up("%s", trouble);
+	sigprocmask(SIG_SETMASK, &unblocked, NULL);
+	raise_caught_signal();
+	if (error)
+		die("%s", error);
 	return STATUS_OK;
 }
 
 static int top(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "all", no_argument, NULL, 'a' },
-		{ "interval", required_argument, NULL, 'i' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "sort", required_argument, NULL, 's' },
-		{},
-	};
 	static struct top top = { .interval_ns = NS_PER_S };
 	bool once = false;
 	int option, ret;
 
-	while ((option = next_option(&top_command, argc, argv, options)) >= 0) {
+	while ((option = next_option(&top_command, argc, argv)) >= 0) {
 		if (option == 'a')
 			top.all = true;
 		else if (option == 'o')
@@ -482,28 +472,33 @@ static int top(int argc, char **argv)
 			top.interval_ns = parse_duration(&top_command, optarg);
 	}
 	if (optind < argc)
-		usage_error(&top_command, "it shows all channels; see: lastline info %s",
+		usage_error(&top_command, "unexpected argument; try: lastline info %s",
 			    argv[optind]);
 	if (top.interval_ns < INTERVAL_MIN_NS || top.interval_ns > INTERVAL_MAX_NS)
-		usage_error(&top_command, "an interval is 10ms to 1h");
+		usage_error(&top_command, "invalid interval (10ms to 1h)");
 	ret = once ? print_once(&top) : show(&top);
-	rows_free(&top.rows);
+	channel_table_free(&top.table);
 	return ret;
 }
+
+static const struct command_option options[] = {
+	{ 'i', "interval", "TIME", "refresh at this interval, 10ms to 1h (default: 1s)" },
+	{ 'a', "all", NULL, "show idle channels, too" },
+	{ 's', "sort", "ORDER", "sort by number, rate, missed or age" },
+	{ 'o', "once", NULL, "print text once, after one interval; age is in seconds" },
+	{},
+};
 
 const struct command top_command = {
 	.name = "top",
 	.run = top,
-	.about = "what goes on in all channels",
+	.about = "show the activity of all channels",
 	.usage = "[OPTION]...\n"
-		 "A row for each channel, anew each second: lines a second and a graph of that,\n"
-		 "lines that its open readers missed, how many they are, age of the newest line.\n"
-		 "Readers of other users are seen by root only: \"?\". Idle channels, where nothing\n"
-		 "was ever published, which nobody has open and that have no name, are left out.\n\n"
-		 "  -i, --interval TIME  from one look to the next (10ms to 1h)\n"
-		 "  -a, --all            idle channels, too\n"
-		 "  -s, --sort ORDER     by number, rate, missed or age\n"
-		 "  -o, --once           print it as text, with the rates of one interval and the\n"
-		 "                       age in seconds, and end\n\n"
-		 "Keys: q quits, a and s as above, arrows, PgUp, PgDn, Home and End scroll.\n",
+		 "Show a table of all channels: lines per second with their history, lines missed\n"
+		 "by the open readers (\"?\" if only root can see those), the number of readers and\n"
+		 "writers, and the age of the newest line. Channels that are unnamed, not open, and\n"
+		 "have never been written are idle and hidden.\n"
+		 "Keys: q quits; a and s work like the options; arrows, PgUp, PgDn, Home and End\n"
+		 "scroll.\n",
+	.options = options,
 };

@@ -21,7 +21,7 @@ static inline uint64_t now_ns(clockid_t clock)
 }
 
 /* @ns after @moment; never, if either is LASTLINE_FOREVER. */
-static inline uint64_t later(uint64_t moment, uint64_t ns)
+static inline uint64_t add_ns(uint64_t moment, uint64_t ns)
 {
 	return ns < LASTLINE_FOREVER - moment ? moment + ns : LASTLINE_FOREVER;
 }
@@ -31,7 +31,7 @@ static inline uint64_t deadline_in(uint64_t timeout_ns)
 {
 	if (!timeout_ns || timeout_ns == LASTLINE_FOREVER)
 		return timeout_ns;
-	return later(now_ns(CLOCK_MONOTONIC), timeout_ns);
+	return add_ns(now_ns(CLOCK_MONOTONIC), timeout_ns);
 }
 
 /*

@@ -54,7 +54,7 @@ struct incoming {
 	unsigned long received, published, duplicates, loops, refused, missed, bytes;
 	long long age_ns, fastest_ns;
 	unsigned int late;
-	struct seldom complaint;
+	struct log_ratelimit complaint;
 	struct incoming *same;
 	struct incoming *next;
 };
@@ -82,7 +82,7 @@ struct incoming_list {
 	void *topics;
 	struct incoming *wild;
 	unsigned long children;
-	struct seldom full;
+	struct log_ratelimit full;
 };
 
 static bool is_wild(const char *topic)
@@ -110,10 +110,10 @@ static void add_to_tree(struct incoming_list *list, struct incoming *incoming)
 	if (!topic) {
 		topic = calloc(1, sizeof(*topic));
 		if (!topic)
-			give_up("out of memory");
+			die("out of memory");
 		topic->name = incoming->mapping.topic;
 		if (!tsearch(topic, &list->topics, compare))
-			give_up("out of memory");
+			die("out of memory");
 	}
 	incoming->same = topic->first;
 	topic->first = incoming;
@@ -141,7 +141,7 @@ static struct incoming *new(const struct mapping *mapping)
 	struct incoming *incoming = calloc(1, sizeof(*incoming));
 
 	if (!incoming)
-		give_up("out of memory");
+		die("out of memory");
 	incoming->mapping = mapping_copy(mapping);
 	incoming->fastest_ns = LLONG_MAX;
 	return incoming;
@@ -157,14 +157,14 @@ static void delete(struct incoming *incoming)
 static void refuse(struct incoming *incoming, const char *why)
 {
 	incoming->refused++;
-	complain_seldom(&incoming->complaint, "%s: a message does not get to %s: %s",
-			incoming->mapping.topic, incoming->mapping.channel, why);
+	warn_ratelimited(&incoming->complaint, "%s: a message does not get to %s: %s",
+			 incoming->mapping.topic, incoming->mapping.channel, why);
 }
 
 /* For a topic that appeared. */
 static int make_channel(const char *name)
 {
-	struct lastline_add add = new_channel();
+	struct lastline_add add = new_channel_defaults();
 
 	strcpy(add.name, name);
 	return lastline_add(&add);
@@ -191,9 +191,9 @@ static void say_absent(struct incoming *incoming, int error)
 	const char *name = incoming->mapping.channel;
 
 	if (!incoming->absent && incoming->parent && (error == -EPERM || error == -EACCES))
-		complain("only root may make channels; as root: lastline add %s", name);
+		warn("only root may make channels; as root: lastline add %s", name);
 	else if (!incoming->absent)
-		explain(name, error);
+		channel_error(name, error);
 	incoming->absent = true;
 }
 
@@ -232,7 +232,7 @@ static bool open_channel(struct incoming *incoming)
 		return false;
 	}
 	if (incoming->absent)
-		complain("%s: is there now", name);
+		warn("%s: is there now", name);
 	incoming->absent = false;
 	/* What was on the one before is not on this one. */
 	incoming->last = (struct journey){};
@@ -408,7 +408,7 @@ static bool name_child(char *name, size_t size, const struct incoming *parent, c
 
 	matched(words, sizeof(words), parent->mapping.topic, topic);
 	return snprintf(name, size, "%.*s%s%s", (int)(star - channel), channel, words,
-			star + 1) < (int)size && !name_problem(name);
+			star + 1) < (int)size && !channel_name_error(name);
 }
 
 static void add_child(struct bridge *bridge, struct incoming *parent, const char *topic)
@@ -421,15 +421,15 @@ static void add_child(struct bridge *bridge, struct incoming *parent, const char
 
 	if (!name_child(name, sizeof(name), parent, topic)) {
 		parent->refused++;
-		complain_seldom(&parent->complaint, "%s: no name for a channel comes of it", topic);
+		warn_ratelimited(&parent->complaint, "%s: no channel name comes of it", topic);
 	} else if (is_taken(list, name) || outgoing_has_name(bridge, name)) {
 		parent->refused++;
-		complain_seldom(&parent->complaint, "%s: the channel %s is another one's", topic,
-				name);
+		warn_ratelimited(&parent->complaint, "%s: the channel %s is another one's", topic,
+				 name);
 	} else if (list->children >= bridge->settings->max_channels) {
 		parent->refused++;
-		complain_seldom(&list->full, "%s: no channel for it, %lu are there: --max-channels",
-				topic, bridge->settings->max_channels);
+		warn_ratelimited(&list->full, "%s: no channel for it, %lu exist: --max-channels",
+				 topic, bridge->settings->max_channels);
 	} else {
 		child = new(&mapping);
 		child->parent = parent;
@@ -493,14 +493,14 @@ static void subscribe(struct bridge *bridge, struct incoming *incoming)
 	incoming->again = false;
 	if (!link_has_properties(bridge->link) &&
 	    mappings_join(&bridge->settings->publish, &incoming->mapping)) {
-		complain("%s: with MQTT 3.1.1, not joined to %s in both directions",
-			 incoming->mapping.channel, incoming->mapping.topic);
+		warn("%s: with MQTT 3.1.1, not joined to %s in both directions",
+		     incoming->mapping.channel, incoming->mapping.topic);
 		return;
 	}
 	ret = link_subscribe(bridge->link, &incoming->mid, incoming->mapping.topic,
 			     incoming->mapping.qos);
 	if (ret)
-		complain("%s: %s", incoming->mapping.topic, mosquitto_strerror(ret));
+		warn("%s: %s", incoming->mapping.topic, mosquitto_strerror(ret));
 }
 
 /**
@@ -556,8 +556,8 @@ void incoming_granted(struct bridge *bridge, int mid, int qos)
 		if (incoming->parent || incoming->mid != mid)
 			continue;
 		if (qos >= MQTT_RC_UNSPECIFIED)
-			complain("%s: the broker does not let us subscribe: %s",
-				 incoming->mapping.topic, mosquitto_reason_string(qos));
+			warn("%s: the broker does not let us subscribe: %s",
+			     incoming->mapping.topic, mosquitto_reason_string(qos));
 		outgoing_granted(bridge, incoming->mapping.topic);
 	}
 }
@@ -642,7 +642,7 @@ struct incoming_list *incoming_new(void)
 	struct incoming_list *list = calloc(1, sizeof(*list));
 
 	if (!list)
-		give_up("out of memory");
+		die("out of memory");
 	return list;
 }
 

@@ -35,7 +35,7 @@ static const char *this_boot(void)
 		return id;
 	file = fopen(BOOT_ID, "re");
 	if (!file)
-		give_up("%s: %s", BOOT_ID, strerror(errno));
+		die("%s: %s", BOOT_ID, strerror(errno));
 	while (digits < BOOT_DIGITS && (c = getc(file)) != EOF) {
 		if (c != '-')
 			id[digits++] = c;

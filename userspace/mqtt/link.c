@@ -100,7 +100,7 @@ static void set_events(struct link *link)
 
 static void say_state(const struct link *link, const char *state)
 {
-	complain("%s %s", link->bridge->settings->broker, state);
+	warn("%s %s", link->bridge->settings->broker, state);
 	sd_notifyf(0, "STATUS=%s %s", link->bridge->settings->broker, state);
 }
 
@@ -243,8 +243,8 @@ static void read_limits(struct link *link, const mosquitto_property *properties)
 	link->in_flight_max = receive_max;
 	link->qos_max = qos_max;
 	if (!retains)
-		complain("%s retains nothing: who comes later has to wait for the next line",
-			 link->bridge->settings->broker);
+		warn("%s retains nothing: who comes later has to wait for the next line",
+		     link->bridge->settings->broker);
 }
 
 /* With QoS 0, which waits for nothing: it may be the last that is said. */
@@ -426,7 +426,7 @@ static int set_up(struct link *link)
 	/* Without a session there: the broker would queue for us what gets old. */
 	link->mosq = mosquitto_new(settings->id, true, link);
 	if (!link->mosq)
-		give_up("%s", strerror(errno));
+		die("%s", strerror(errno));
 	set_callbacks(link->mosq);
 	check(mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
 				   link->old_protocol ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5));
@@ -578,7 +578,7 @@ void link_give_up(struct link *link, const char *why)
  */
 void link_close(struct link *link)
 {
-	uint64_t end = later(now_ns(CLOCK_MONOTONIC), CLOSE_NS);
+	uint64_t end = add_ns(now_ns(CLOCK_MONOTONIC), CLOSE_NS);
 	struct pollfd poll = { .events = POLLOUT };
 
 	check_event(sd_event_source_set_enabled(link->retry, SD_EVENT_OFF));
@@ -608,7 +608,7 @@ struct link *link_new(struct bridge *bridge)
 	struct link *link = calloc(1, sizeof(*link));
 
 	if (!link)
-		give_up("out of memory");
+		die("out of memory");
 	link->bridge = bridge;
 	TAILQ_INIT(&link->waiting);
 	check_event(sd_event_add_time(bridge->event, &link->retry, CLOCK_MONOTONIC, 0, 1000,

@@ -73,7 +73,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	settings = settings_again(program->argc, program->argv);
 	if (settings)
 		set(&program->bridge, settings);
-	complain(settings ? "the settings were read anew" : "the settings stay as they were");
+	warn(settings ? "the settings were read anew" : "the settings stay as they were");
 	sd_notify(0, "READY=1");
 	return 0;
 }

@@ -10,9 +10,16 @@
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
+#include <stdio.h>
 #include <systemd/sd-event.h>
 
-#include "../cli/cli.h"
+#include "deadline.h"
+#include "errors.h"
+#include "lastline.h"
+#include "new_channel.h"
+#include "options.h"
+#include "parse.h"
+#include "util.h"
 
 struct journey;
 struct outgoing;
@@ -103,16 +110,6 @@ struct bridge {
 	uint64_t began_ns;
 };
 
-/**
- * struct seldom - a complaint that could come with every line
- * @next_ns: not again before
- * @held:    how many were held back
- */
-struct seldom {
-	uint64_t next_ns;
-	unsigned long held;
-};
-
 /* settings.c */
 extern const struct command mqtt_command;
 
@@ -126,8 +123,6 @@ struct mapping mapping_copy(const struct mapping *mapping);
 void mapping_free(struct mapping *mapping);
 
 /* seldom.c */
-void complain_seldom(struct seldom *seldom, const char *format, ...)
-	__attribute__((__format__(__printf__, 2, 3)));
 void check(int error);
 void check_event(int error);
 

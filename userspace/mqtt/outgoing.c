@@ -101,7 +101,7 @@ static void add_sources(struct outgoing *outgoing)
 static void say_absent(struct outgoing *outgoing, int error)
 {
 	if (!outgoing->absent)
-		explain(outgoing->mapping.channel, error);
+		channel_error(outgoing->mapping.channel, error);
 	outgoing->absent = true;
 }
 
@@ -117,7 +117,7 @@ static void open_channel(struct outgoing *outgoing)
 		return;
 	}
 	if (outgoing->absent)
-		complain("%s: is there now", outgoing->mapping.channel);
+		warn("%s: is there now", outgoing->mapping.channel);
 	outgoing->absent = false;
 	ret = lastline_info(outgoing->channel, &info);
 	if (ret) {
@@ -175,7 +175,7 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 		journey_write(&journey, &properties);
 	outgoing->held_ns = 0;
 	outgoing->sent_ns = line->monotonic_ns;
-	outgoing->next_ns = later(now_ns(CLOCK_MONOTONIC), outgoing->mapping.interval_ns);
+	outgoing->next_ns = add_ns(now_ns(CLOCK_MONOTONIC), outgoing->mapping.interval_ns);
 	outgoing->bytes += size;
 	outgoing->sent++;
 	ret = link_publish(link, outgoing, &(struct message){
@@ -193,8 +193,8 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 static void refuse(struct outgoing *outgoing, const char *why)
 {
 	outgoing->refused++;
-	complain_seldom(&outgoing->complaint, "%s: a line does not get to %s: %s",
-			outgoing->mapping.channel, outgoing->mapping.topic, why);
+	warn_ratelimited(&outgoing->complaint, "%s: a line does not get to %s: %s",
+			 outgoing->mapping.channel, outgoing->mapping.topic, why);
 	go_on(outgoing);
 }
 
@@ -235,7 +235,7 @@ void outgoing_confirmed(struct outgoing *outgoing, int reason)
 	if (reason >= MQTT_RC_UNSPECIFIED) {
 		/* It may be of another mind later. */
 		lastline_rewind(outgoing->channel);
-		outgoing->next_ns = later(now_ns(CLOCK_MONOTONIC), REFUSED_NS);
+		outgoing->next_ns = add_ns(now_ns(CLOCK_MONOTONIC), REFUSED_NS);
 		refuse(outgoing, mosquitto_reason_string(reason));
 		return;
 	}
@@ -272,7 +272,7 @@ void outgoing_granted(struct bridge *bridge, const char *topic)
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
 		if (!outgoing->held_ns || strcmp(outgoing->mapping.topic, topic))
 			continue;
-		outgoing->held_ns = later(now_ns(CLOCK_MONOTONIC), HELD_NS);
+		outgoing->held_ns = add_ns(now_ns(CLOCK_MONOTONIC), HELD_NS);
 		go_on(outgoing);
 	}
 }
@@ -409,7 +409,7 @@ static struct outgoing *new(struct bridge *bridge, const struct mapping *mapping
 	struct outgoing *outgoing = calloc(1, sizeof(*outgoing));
 
 	if (!outgoing)
-		give_up("out of memory");
+		die("out of memory");
 	outgoing->mapping = mapping_copy(mapping);
 	outgoing->bridge = bridge;
 	hold(outgoing);

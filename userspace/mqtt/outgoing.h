@@ -60,7 +60,7 @@ struct outgoing {
 	struct turn turn;
 	unsigned long sent, confirmed, conflated, refused, bytes;
 	uint64_t lag_ns, lag_max_ns;
-	struct seldom complaint;
+	struct log_ratelimit complaint;
 	struct outgoing *next;
 };
 

@@ -30,14 +30,14 @@ void passage_keep(int number, const void *data, size_t size, uint64_t after, uin
 	if (!passage) {
 		passage = calloc(1, sizeof(*passage));
 		if (!passage)
-			give_up("out of memory");
+			die("out of memory");
 		passages[number] = passage;
 	}
 	passage->data = realloc(passage->data, size + 1);
 	free(passage->topic);
 	passage->topic = strdup(topic);
 	if (!passage->data || !passage->topic)
-		give_up("out of memory");
+		die("out of memory");
 	memcpy(passage->data, data, size);
 	passage->size = size;
 	passage->after = after;

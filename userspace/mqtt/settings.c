@@ -36,26 +36,28 @@ enum {
 	VERSION_OF_IT,
 };
 
-static const struct option options[] = {
-	{ "broker", required_argument, NULL, 'b' },
-	{ "ca-file", required_argument, NULL, CA_FILE },
-	{ "cert-file", required_argument, NULL, CERT_FILE },
-	{ "config", required_argument, NULL, 'c' },
-	{ "id", required_argument, NULL, ID },
-	{ "json", no_argument, NULL, 'j' },
-	{ "keepalive", required_argument, NULL, KEEPALIVE },
-	{ "key-file", required_argument, NULL, KEY_FILE },
-	{ "max-channels", required_argument, NULL, MAX_CHANNELS },
-	{ "max-lag", required_argument, NULL, MAX_LAG },
-	{ "max-rate", required_argument, NULL, MAX_RATE },
-	{ "password-file", required_argument, NULL, PASSWORD_FILE },
-	{ "publish", required_argument, NULL, 'p' },
-	{ "qos", required_argument, NULL, QOS },
-	{ "state-topic", required_argument, NULL, STATE_TOPIC },
-	{ "status", no_argument, NULL, STATUS },
-	{ "subscribe", required_argument, NULL, 's' },
-	{ "user", required_argument, NULL, USER },
-	{ "version", no_argument, NULL, VERSION_OF_IT },
+static const struct command_option options[] = {
+	{ 'b', "broker", "URL", "mqtt:// or mqtts:// and HOST[:PORT] (mqtt://localhost)" },
+	{ 'p', "publish", "CHANNEL=TOPIC", "a channel's lines, retained" },
+	{ 's', "subscribe", "TOPIC=CHANNEL",
+	  "a topic's lines; with wildcards, CHANNEL has a *" },
+	{ MAX_RATE, "max-rate", "N", "lines a second of each --publish that follows" },
+	{ QOS, "qos", "N", "0 or 1, of what follows (publish 1, subscribe 0)" },
+	{ MAX_CHANNELS, "max-channels", "N", "that wildcards may fill (64)" },
+	{ MAX_LAG, "max-lag", "TIME", "if received lines are later, connect anew (5s)" },
+	{ 'c', "config", "FILE", "options, one a line; SIGHUP reads them anew" },
+	{ ID, "id", "NAME", "unique at the broker (this host's name)" },
+	{ USER, "user", "NAME", "user name at the broker" },
+	{ PASSWORD_FILE, "password-file", "FILE", "its first line is the password" },
+	{ CA_FILE, "ca-file", "FILE", "trusted certificate authorities (the system's)" },
+	{ CERT_FILE, "cert-file", "FILE", "certificate of this client" },
+	{ KEY_FILE, "key-file", "FILE", "its private key" },
+	{ KEEPALIVE, "keepalive", "TIME",
+	  "half of the time until a silent broker is gone (15s)" },
+	{ STATE_TOPIC, "state-topic", "TOPIC", "\"online\" or \"offline\" (lastline-mqtt/ID)" },
+	{ STATUS, "status", NULL, "of the one that runs with that id" },
+	{ 'j', "json", NULL, "with --status, for programs" },
+	{ VERSION_OF_IT, "version", NULL, "print the version" },
 	{},
 };
 
@@ -79,7 +81,7 @@ static char *copy(const char *text)
 	char *copied = strdup(text);
 
 	if (!copied)
-		give_up("out of memory");
+		die("out of memory");
 	return copied;
 }
 
@@ -177,14 +179,14 @@ static void add_mapping(struct parsing *parsing, struct mappings *to, const char
 		mapping.interval_ns = 0;
 	first = strndup(text, equals - text);
 	if (!first)
-		give_up("out of memory");
+		die("out of memory");
 	mapping.topic = topic_first ? first : copy(equals + 1);
 	mapping.channel = topic_first ? copy(equals + 1) : first;
 	if (!*mapping.channel)
 		usage_error(&mqtt_command, "which channel?");
 	to->list = reallocarray(to->list, to->count + 1, sizeof(*to->list));
 	if (!to->list)
-		give_up("out of memory");
+		die("out of memory");
 	to->list[to->count++] = mapping;
 }
 
@@ -242,7 +244,7 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 	char *argv[4] = { (char *)mqtt_command.name }, *value;
 	int argc = 2;
 
-	explain_in(file_name, number);
+	set_error_location(file_name, number);
 	line += strspn(line, " \t\r");
 	if (!*line || *line == '#')
 		return;
@@ -256,7 +258,7 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 		argv[argc++] = value + strspn(value, " \t");
 	}
 	if (asprintf(&argv[1], "--%s", line) < 0)
-		give_up("out of memory");
+		die("out of memory");
 	parse_words(parsing, argc, argv);
 	free(argv[1]);
 }
@@ -287,7 +289,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 	if (!file_name || strcmp(file_name, name)) {
 		replace(&file_name, name);
 		if (!read_file())
-			give_up("%s: %s", name, strerror(errno));
+			die("%s: %s", name, strerror(errno));
 	}
 	text = copy(file_text ? file_text : "");
 	parsing->in_file = true;
@@ -295,7 +297,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 	while ((line = strsep(&rest, "\n")))
 		parse_line(parsing, ++number, line);
 	parsing->in_file = false;
-	explain_in(NULL, 0);
+	set_error_location(NULL, 0);
 	free(text);
 }
 
@@ -375,7 +377,7 @@ static void parse_words(struct parsing *parsing, int argc, char **argv)
 	int option, next;
 
 	optind = 0;	/* begin anew */
-	while ((option = next_option(&mqtt_command, argc, argv, options)) >= 0) {
+	while ((option = next_option(&mqtt_command, argc, argv)) >= 0) {
 		next = optind;
 		if (option == 'c')
 			parse_file(parsing, optarg);
@@ -399,7 +401,7 @@ static void set_defaults(struct settings *settings)
 	}
 	if (!settings->state_topic &&
 	    asprintf(&settings->state_topic, "lastline-mqtt/%s", settings->id) < 0)
-		give_up("out of memory");
+		die("out of memory");
 }
 
 static void check_all(const struct settings *settings)
@@ -429,7 +431,7 @@ struct settings *settings_parse(int argc, char **argv)
 
 	parsing.settings = calloc(1, sizeof(*parsing.settings));
 	if (!parsing.settings)
-		give_up("out of memory");
+		die("out of memory");
 	parsing.settings->keepalive = 15;
 	parsing.settings->max_channels = 64;
 	parsing.settings->max_lag_ns = 5 * NS_PER_S;
@@ -454,7 +456,7 @@ struct settings *settings_again(int argc, char **argv)
 	pid_t child;
 
 	if (file_name && !read_file()) {
-		complain("%s: %s", file_name, strerror(errno));
+		warn("%s: %s", file_name, strerror(errno));
 		return NULL;
 	}
 	child = fork();
@@ -582,21 +584,6 @@ const struct command mqtt_command = {
 	.name = "",
 	.about = "channels joined to MQTT topics",
 	.usage = "[OPTION]...\n"
-		 "Joins channels to MQTT topics. Only the newest line of each ever waits.\n\n"
-		 "  -b, --broker URL             mqtt:// or mqtts:// and HOST[:PORT] (mqtt://localhost)\n"
-		 "  -p, --publish CHANNEL=TOPIC  a channel's lines, retained\n"
-		 "  -s, --subscribe TOPIC=CHANNEL\n"
-		 "                               a topic's lines; with wildcards, CHANNEL has a *\n"
-		 "      --max-rate N             lines a second of each --publish that follows\n"
-		 "      --qos N                  0 or 1, of what follows (publish 1, subscribe 0)\n"
-		 "      --max-channels N         that wildcards may fill (64)\n"
-		 "      --max-lag TIME           if received lines are later, connect anew (5s)\n"
-		 "  -c, --config FILE            options, one a line; SIGHUP reads them anew\n"
-		 "      --id NAME                unique at the broker (this host's name)\n"
-		 "      --user NAME, --password-file FILE\n"
-		 "      --ca-file FILE, --cert-file FILE, --key-file FILE\n"
-		 "      --keepalive TIME         half of the time until a silent broker is gone (15s)\n"
-		 "      --state-topic TOPIC      \"online\" or \"offline\" (lastline-mqtt/ID)\n"
-		 "      --status                 of the one that runs with that id; -j, --json\n"
-		 "      --version\n",
+		 "Joins channels to MQTT topics. Only the newest line of each ever waits.\n",
+	.options = options,
 };

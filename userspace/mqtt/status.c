@@ -53,7 +53,7 @@ static int new_socket(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		give_up("no socket: %s", strerror(errno));
+		die("no socket: %s", strerror(errno));
 	return fd;
 }
 
@@ -167,8 +167,8 @@ static int listen_at(const struct sockaddr_un *address)
 	int fd = new_socket(), asking = new_socket();
 
 	if (connects(asking, address)) {
-		complain("a bridge with the id %s runs already; give this one another --id",
-			 strrchr(address->sun_path, '/') + 1);
+		warn("a bridge with the id %s runs already; give this one another --id",
+		     strrchr(address->sun_path, '/') + 1);
 		close(asking);
 		close(fd);
 		return -EADDRINUSE;
@@ -176,7 +176,7 @@ static int listen_at(const struct sockaddr_un *address)
 	close(asking);
 	unlink(address->sun_path);
 	if (bind(fd, generic, sizeof(*address)) || listen(fd, SOMAXCONN)) {
-		complain("no --status from here: %s: %s", address->sun_path, strerror(errno));
+		warn("no --status from here: %s: %s", address->sun_path, strerror(errno));
 		close(fd);
 		return -EIO;
 	}
@@ -199,10 +199,10 @@ struct status *status_serve(struct bridge *bridge, bool first)
 	int fd;
 
 	if (!status)
-		give_up("out of memory");
+		die("out of memory");
 	status->bridge = bridge;
 	if (!set_address(&status->address, directory, bridge->settings->id)) {
-		complain("no --status from here: there is no $XDG_RUNTIME_DIR, or it is too long");
+		warn("no --status from here: there is no $XDG_RUNTIME_DIR, or it is too long");
 		free(status);
 		return NULL;
 	}
@@ -323,7 +323,7 @@ int status_print(const struct settings *settings)
 	json_t *json = ask(settings->id);
 
 	if (!json) {
-		complain("no bridge with the id %s runs here, or not for you", settings->id);
+		warn("no bridge with the id %s runs here, or not for you", settings->id);
 		return STATUS_FAILED;
 	}
 	if (settings->json) {

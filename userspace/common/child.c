@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Commands that watch and pub run. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,17 +9,17 @@
 #include <unistd.h>
 
 #include "child.h"
-#include "cli.h"
+#include "errors.h"
 
 extern char **environ;
 
 /**
  * child_start - run a program
- * @argv: its name, which is looked for in PATH, and its arguments
- * @in:   its standard input; -1: nothing
- * @out:  its standard output; -1: ours
+ * @argv: name, searched in PATH, and arguments
+ * @in:   standard input; -1: /dev/null
+ * @out:  standard output; -1: inherited
  *
- * Return: the child. Ends the command if it cannot be run.
+ * Return: the child. Exits if the program cannot be run.
  */
 struct child child_start(char *const *argv, int in, int out)
 {
@@ -38,18 +37,18 @@ struct child child_start(char *const *argv, int in, int out)
 	ret = posix_spawnp(&child.pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (ret)
-		give_up("cannot run %s: %s", argv[0], strerror(ret));
-	/* The C library has no name for it before 2.36. */
+		die("cannot run %s: %s", argv[0], strerror(ret));
+	/* glibc before 2.36 has no wrapper. */
 	child.pidfd = syscall(SYS_pidfd_open, child.pid, 0);
 	if (child.pidfd < 0)
-		give_up("cannot watch %s: %s", argv[0], strerror(errno));
+		die("cannot get a pidfd for %s: %s", argv[0], strerror(errno));
 	return child;
 }
 
 /**
- * child_start_shell - run a line of shell
- * @command: the line
- * @in:      its standard input; -1: nothing
+ * child_start_shell - run a shell command
+ * @command: the command
+ * @in:      standard input; -1: /dev/null
  *
  * Return: as child_start().
  */
@@ -61,38 +60,36 @@ struct child child_start_shell(const char *command, int in)
 }
 
 /**
- * child_has_ended - is there one that runs no more?
- * @child: it, or NO_CHILD
- *
- * Return: true if child_succeeded() would not wait.
+ * child_ended - check for a child that child_wait() would return from at once
+ * @child: the child, or NO_CHILD
  */
-bool child_has_ended(const struct child *child)
+bool child_ended(const struct child *child)
 {
 	struct pollfd pfd = { .fd = child->pidfd, .events = POLLIN };
 
-	return child_runs(child) && poll(&pfd, 1, 0) == 1;
+	return child_running(child) && poll(&pfd, 1, 0) == 1;
 }
 
 /**
- * child_succeeded - wait until it ends, and say so if it failed
- * @child:   it; then it is NO_CHILD
- * @command: how to call it
+ * child_wait - wait until a child ends; print a message if it failed
+ * @child:   the child; NO_CHILD afterwards
+ * @command: its name in messages
  *
- * Return: did it end with status 0?
+ * Return: whether its exit status was 0.
  */
-bool child_succeeded(struct child *child, const char *command)
+bool child_wait(struct child *child, const char *command)
 {
 	int status;
 
 	while (waitpid(child->pid, &status, 0) < 0) {
 		if (errno != EINTR)
-			give_up("cannot wait for %s: %s", command, strerror(errno));
+			die("cannot wait for %s: %s", command, strerror(errno));
 	}
 	close(child->pidfd);
 	*child = NO_CHILD;
 	if (WIFSIGNALED(status))
-		complain("%s: killed by signal %d", command, WTERMSIG(status));
+		warn("%s: killed by signal %d", command, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		complain("%s: failed with status %d", command, WEXITSTATUS(status));
+		warn("%s: exited with status %d", command, WEXITSTATUS(status));
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }

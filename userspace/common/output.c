@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lines, and times as people read them. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "deadline.h"
+#include "errors.h"
+#include "output.h"
 
 /**
- * print_bytes - print a line or a record, at once
- * @data: its bytes
- * @size: how many
+ * print_bytes - write to stdout and flush
+ * @data: bytes to write
+ * @size: number of bytes
  */
 void print_bytes(const char *data, size_t size)
 {
 	if (fwrite(data, 1, size, stdout) != size || fflush(stdout))
-		give_up("cannot write: %s", strerror(errno));
+		die("cannot write to standard output: %s", strerror(errno));
 }
 
 /**
- * age_text - how old a line is, in at most 7 characters
- * @text:         gets it
- * @size:         room there
- * @monotonic_ns: when it was published; 0: there is none
+ * format_age - format the age of a line in at most 7 characters
+ * @text:         buffer
+ * @size:         size of @text
+ * @monotonic_ns: when the line was published; 0: no line
  *
  * Return: @text.
  */
-const char *age_text(char *text, size_t size, uint64_t monotonic_ns)
+const char *format_age(char *text, size_t size, uint64_t monotonic_ns)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC);
 	double age = now > monotonic_ns ? (now - monotonic_ns) / 1e9 : 0;
@@ -46,14 +48,14 @@ const char *age_text(char *text, size_t size, uint64_t monotonic_ns)
 }
 
 /**
- * time_text - a moment, in local time and to the microsecond
- * @text:        gets it
- * @size:        room there
- * @realtime_ns: the moment
+ * format_time - format a time as local time with microseconds
+ * @text:        buffer
+ * @size:        size of @text
+ * @realtime_ns: the time (CLOCK_REALTIME)
  *
  * Return: @text.
  */
-const char *time_text(char *text, size_t size, uint64_t realtime_ns)
+const char *format_time(char *text, size_t size, uint64_t realtime_ns)
 {
 	time_t seconds = realtime_ns / NS_PER_S;
 	unsigned int us = realtime_ns % NS_PER_S / 1000;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Commands that watch and pub run. */
+/* Commands run by "watch" and "pub". */
 #ifndef LASTLINE_CHILD_H
 #define LASTLINE_CHILD_H
 
@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 /**
- * struct child - a command that runs, or NO_CHILD
- * @pid:   its process
- * @pidfd: readable when it has ended; -1: there is none
+ * struct child - a child process, or NO_CHILD
+ * @pid:   process ID
+ * @pidfd: readable after the process has ended; -1 for NO_CHILD
  */
 struct child {
 	pid_t pid;
@@ -20,10 +20,10 @@ struct child {
 
 struct child child_start(char *const *argv, int in, int out);
 struct child child_start_shell(const char *command, int in);
-bool child_has_ended(const struct child *child);
-bool child_succeeded(struct child *child, const char *command);
+bool child_ended(const struct child *child);
+bool child_wait(struct child *child, const char *command);
 
-static inline bool child_runs(const struct child *child)
+static inline bool child_running(const struct child *child)
 {
 	return child->pidfd >= 0;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Numbers and times as people write them. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "deadline.h"
+#include "options.h"
+#include "parse.h"
+#include "util.h"
 
 static const struct {
 	const char *name;
@@ -16,11 +18,11 @@ static const struct {
 };
 
 /**
- * parse_duration - "100ms", "2s", "1.5m"; seconds where there is no unit
- * @command: whose argument it is
- * @text:    it
+ * parse_duration - parse a time such as "100ms", "2s" or "1.5m"; the default unit is seconds
+ * @command: the command, for errors
+ * @text:    its argument
  *
- * Return: nanoseconds. Ends the command if it is none.
+ * Return: nanoseconds. Exits if @text is invalid.
  */
 uint64_t parse_duration(const struct command *command, const char *text)
 {
@@ -33,20 +35,20 @@ uint64_t parse_duration(const struct command *command, const char *text)
 		if (unit == text || strcmp(unit, units[i].name))
 			continue;
 		value *= units[i].ns;
-		/* Less than a hundred years, and no infinity or NaN. */
+		/* At most about a hundred years; also excludes infinity and NaN. */
 		if (value >= 0 && value < 3.2e18)
 			return llround(value);
 	}
-	usage_error(command, "%s is no time like 100ms, 2s or 1.5m", text);
+	usage_error(command, "invalid time: %s (examples: 100ms, 2s, 1.5m)", text);
 }
 
 /**
- * parse_number - digits
- * @command: whose argument it is
- * @text:    it
- * @max:     the largest that is good
+ * parse_number - parse a decimal number
+ * @command: the command, for errors
+ * @text:    its argument
+ * @max:     largest valid value
  *
- * Return: the number. Ends the command if it is none, or larger.
+ * Return: the number. Exits if @text is invalid.
  */
 unsigned long parse_number(const struct command *command, const char *text, unsigned long max)
 {
@@ -55,16 +57,16 @@ unsigned long parse_number(const struct command *command, const char *text, unsi
 	errno = 0;
 	value = strtoul(text, NULL, 10);
 	if (!*text || text[strspn(text, "0123456789")] || errno || value > max)
-		usage_error(command, "%s is no number from 0 to %lu", text, max);
+		usage_error(command, "invalid number: %s (0 to %lu)", text, max);
 	return value;
 }
 
 /**
- * parse_rate - lines a second
- * @command: whose argument it is
- * @text:    it
+ * parse_rate - parse a number of lines per second
+ * @command: the command, for errors
+ * @text:    its argument
  *
- * Return: nanoseconds from one line to the next. Ends the command if it is no rate.
+ * Return: nanoseconds between two lines. Exits if @text is invalid.
  */
 uint64_t parse_rate(const struct command *command, const char *text)
 {
@@ -72,6 +74,6 @@ uint64_t parse_rate(const struct command *command, const char *text)
 	double rate = strtod(text, &end);
 
 	if (end == text || *end || !(rate > 0.000001 && rate < 1e9))
-		usage_error(command, "%s is no number of lines a second", text);
+		usage_error(command, "invalid rate: %s (lines per second)", text);
 	return NS_PER_S / rate;
 }
