@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What is done with an open channel. */
+/* Functions for an open channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,8 +13,8 @@
 #include "deadline.h"
 #include "internal.h"
 
-#define PEEKS		1000	/* a reader that is lapped as often has no chance */
-#define SHORT_TEXT	512	/* what lastline_printf() needs no memory for */
+#define PEEK_MAX_RETRIES	1000	/* while writers overwrite the line being copied */
+#define PRINTF_STACK	512	/* lastline_printf() allocates memory for longer lines */
 
 static int open_node(const char *which, int number, int flags)
 {
@@ -26,7 +26,7 @@ static int open_node(const char *which, int number, int flags)
 		  (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	/* The channel may be gone while its node is still there. */
+	/* The channel was removed, but its node still exists. */
 	return errno == ENXIO ? -ENODEV : -errno;
 }
 
@@ -36,7 +36,7 @@ int lastline_open(struct lastline **channel, const char *which, int flags)
 	struct lastline *new;
 	int number, fd, ret;
 
-	/* Also of a path: to open something else could have effects, or never end. */
+	/* Checks a path, too, because opening another device may have side effects or block. */
 	number = lastline_find(which);
 	if (number < 0)
 		return number;
@@ -47,7 +47,7 @@ int lastline_open(struct lastline **channel, const char *which, int flags)
 		ret = -errno;
 		goto close;
 	}
-	/* Somebody may have put another one in its place meanwhile. */
+	/* The node may have been replaced by another one since. */
 	ret = -ENODEV;
 	if (info.number != (unsigned int)number)
 		goto close;
@@ -127,7 +127,7 @@ static int publish_longer(struct lastline *channel, const char *format, va_list 
 
 int lastline_vprintf(struct lastline *channel, const char *format, va_list args)
 {
-	char text[SHORT_TEXT];
+	char text[PRINTF_STACK];
 	va_list again;
 	int size, ret;
 
@@ -160,14 +160,14 @@ int lastline_clear(struct lastline *channel)
 }
 
 /*
- * Taking
+ * Reading
  */
 
 /*
- * Room for the longest line, and for the 0 behind it. Zeroed, because valgrind does not
- * know what the ioctl fills.
+ * Allocates room for the longest line and a terminating 0. It is zeroed because valgrind
+ * does not know that the ioctl writes to it.
  */
-static int want_buf(struct lastline *channel)
+static int alloc_buf(struct lastline *channel)
 {
 	if (!channel->buf)
 		channel->buf = calloc(1, channel->line_max + 1);
@@ -180,7 +180,7 @@ int lastline_take_until(struct lastline *channel, struct lastline_line *line,
 	struct lastline_take take = { .deadline_ns = deadline_ns, .size = channel->line_max };
 	int size;
 
-	if (want_buf(channel))
+	if (alloc_buf(channel))
 		return -ENOMEM;
 	take.buf = (uintptr_t)channel->buf;
 	size = ioctl(channel->fd, LASTLINE_IOC_TAKE, &take);
@@ -228,7 +228,7 @@ int lastline_follow(struct lastline *channel,
 }
 
 /*
- * Looking
+ * Without reading
  */
 
 int lastline_info(struct lastline *channel, struct lastline_info *info)
@@ -258,7 +258,7 @@ int lastline_map(struct lastline *channel, const struct lastline_map **map)
 	return 0;
 }
 
-/* Copies the newest line, 0 bytes of it if there is none. */
+/* Copies the newest line; its size is 0 if there is none. */
 static int peek(struct lastline *channel, const struct lastline_map *map,
 		struct lastline_line *line)
 {
@@ -290,12 +290,12 @@ int lastline_peek(struct lastline *channel, struct lastline_line *line)
 
 	ret = lastline_map(channel, &map);
 	if (!ret)
-		ret = want_buf(channel);
+		ret = alloc_buf(channel);
 	if (ret)
 		return ret;
 	if (__atomic_load_n(&map->flags, __ATOMIC_RELAXED) & LASTLINE_MAP_REMOVED)
 		return -ENODEV;
-	for (i = 0; i < PEEKS; i++) {
+	for (i = 0; i < PEEK_MAX_RETRIES; i++) {
 		ret = peek(channel, map, &newest);
 		if (!ret)
 			break;

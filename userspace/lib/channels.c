@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which channels there are: what sysfs and the control device tell and do. */
+/* Functions that open no channel, but use sysfs and the control device. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -17,8 +17,8 @@
 
 #define CONTROL	"/dev/lastline-control"
 
-/* N of "lastlineN", or -1. */
-static int number_in(const char *text)
+/* Returns N of "lastlineN", or -1. */
+static int parse_node_name(const char *text)
 {
 	static const char prefix[] = "lastline";
 	const char *digits = text + strlen(prefix);
@@ -31,8 +31,8 @@ static int number_in(const char *text)
 	return *end || number >= LASTLINE_CHANNELS_MAX ? -1 : (int)number;
 }
 
-/* Reads an attribute without its newline. */
-static int attribute(int number, const char *name, char *value, size_t size)
+/* Reads a sysfs attribute without its newline. */
+static int read_attribute(int number, const char *name, char *value, size_t size)
 {
 	char path[96];
 	ssize_t len;
@@ -53,10 +53,10 @@ static int attribute(int number, const char *name, char *value, size_t size)
 	return 0;
 }
 
-static int number_of(int channel, const char *name, uint64_t *number)
+static int read_number(int channel, const char *name, uint64_t *number)
 {
 	char text[32];
-	int ret = attribute(channel, name, text, sizeof(text));
+	int ret = read_attribute(channel, name, text, sizeof(text));
 
 	*number = ret ? 0 : strtoull(text, NULL, 10);
 	return ret;
@@ -69,19 +69,19 @@ int lastline_status(int number, struct lastline_status *status)
 	char mode[16];
 	int ret;
 
-	ret = number_of(number, "generation", &new.generation);
+	ret = read_number(number, "generation", &new.generation);
 	if (!ret)
-		ret = number_of(number, "monotonic_ns", &new.monotonic_ns);
+		ret = read_number(number, "monotonic_ns", &new.monotonic_ns);
 	if (!ret)
-		ret = number_of(number, "line_max", &line_max);
+		ret = read_number(number, "line_max", &line_max);
 	if (!ret)
-		ret = number_of(number, "readers", &readers);
+		ret = read_number(number, "readers", &readers);
 	if (!ret)
-		ret = number_of(number, "writers", &writers);
+		ret = read_number(number, "writers", &writers);
 	if (!ret)
-		ret = attribute(number, "mode", mode, sizeof(mode));
+		ret = read_attribute(number, "mode", mode, sizeof(mode));
 	if (!ret)
-		ret = attribute(number, "name", new.name, sizeof(new.name));
+		ret = read_attribute(number, "name", new.name, sizeof(new.name));
 	if (ret)
 		return ret;
 	new.line_max = line_max;
@@ -95,7 +95,7 @@ int lastline_status(int number, struct lastline_status *status)
 int lastline_generation(int number, uint64_t *generation)
 {
 	uint64_t value;
-	int ret = number_of(number, "generation", &value);
+	int ret = read_number(number, "generation", &value);
 
 	if (!ret)
 		*generation = value;
@@ -104,12 +104,12 @@ int lastline_generation(int number, uint64_t *generation)
 
 static int is_channel(const struct dirent *entry)
 {
-	return number_in(entry->d_name) >= 0;
+	return parse_node_name(entry->d_name) >= 0;
 }
 
 static int by_number(const struct dirent **a, const struct dirent **b)
 {
-	return number_in((*a)->d_name) - number_in((*b)->d_name);
+	return parse_node_name((*a)->d_name) - parse_node_name((*b)->d_name);
 }
 
 int lastline_list(int **numbers)
@@ -120,18 +120,18 @@ int lastline_list(int **numbers)
 	count = scandir(SYSFS, &entries, is_channel, by_number);
 	if (count < 0)
 		return errno == ENOENT ? -ENOSYS : -errno;
-	/* Never of 0 bytes, which may be NULL. */
+	/* malloc(0) may return NULL. */
 	*numbers = malloc((count + 1) * sizeof(**numbers));
 	for (i = 0; i < count; i++) {
 		if (*numbers)
-			(*numbers)[i] = number_in(entries[i]->d_name);
+			(*numbers)[i] = parse_node_name(entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
 	return *numbers ? count : -ENOMEM;
 }
 
-/* Of a character device of ours. */
+/* Returns the number of the channel with this device node. */
 static int find_path(const char *path)
 {
 	char link[64], target[256];
@@ -150,7 +150,7 @@ static int find_path(const char *path)
 		return errno == ENOENT ? -ENODEV : -errno;
 	target[len] = '\0';
 	slash = strrchr(target, '/');
-	number = slash ? number_in(slash + 1) : -1;
+	number = slash ? parse_node_name(slash + 1) : -1;
 	return number < 0 ? -ENOTTY : number;
 }
 
@@ -158,12 +158,12 @@ static bool has_name(int number, const char *which)
 {
 	char name[LASTLINE_NAME_MAX];
 
-	return !attribute(number, "name", name, sizeof(name)) && !strcmp(name, which);
+	return !read_attribute(number, "name", name, sizeof(name)) && !strcmp(name, which);
 }
 
 /*
- * By udev's link, which need not be there, nor be right for a moment; else all channels have
- * to be asked, which among a thousand takes long.
+ * udev's symbolic link is the fast way, but it may be missing or briefly out of date. The
+ * slow way is to read the name of every channel.
  */
 static int find_name(const char *which)
 {
@@ -196,8 +196,8 @@ int lastline_find(const char *which)
 		return -ENOSYS;
 	if (strchr(which, '/'))
 		return find_path(which);
-	if (number_in(which) >= 0)
-		number = number_in(which);
+	if (parse_node_name(which) >= 0)
+		number = parse_node_name(which);
 	else if (which[strspn(which, "0123456789")])
 		number = find_name(which);
 	else

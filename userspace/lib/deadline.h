@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Moments of CLOCK_MONOTONIC in nanoseconds, for the library and the command. */
+/* Times of CLOCK_MONOTONIC in nanoseconds, for the library and the commands. */
 #ifndef LASTLINE_DEADLINE_H
 #define LASTLINE_DEADLINE_H
 
@@ -20,13 +20,13 @@ static inline uint64_t now_ns(clockid_t clock)
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* @ns after @moment; never, if either is LASTLINE_FOREVER. */
-static inline uint64_t add_ns(uint64_t moment, uint64_t ns)
+/* Returns LASTLINE_FOREVER instead of overflowing. */
+static inline uint64_t add_ns(uint64_t time, uint64_t ns)
 {
-	return ns < LASTLINE_FOREVER - moment ? moment + ns : LASTLINE_FOREVER;
+	return ns < LASTLINE_FOREVER - time ? time + ns : LASTLINE_FOREVER;
 }
 
-/* The moment that is @timeout_ns from now. 0 and LASTLINE_FOREVER mean the same for both. */
+/* 0 and LASTLINE_FOREVER have the same meaning for timeouts and deadlines. */
 static inline uint64_t deadline_in(uint64_t timeout_ns)
 {
 	if (!timeout_ns || timeout_ns == LASTLINE_FOREVER)
@@ -35,8 +35,8 @@ static inline uint64_t deadline_in(uint64_t timeout_ns)
 }
 
 /*
- * As poll(), but with a deadline, and a negative errno: 0 if something is there, else
- * -ETIMEDOUT, or -EAGAIN for a deadline of 0.
+ * poll() with a deadline. Returns 0 if there is an event, -ETIMEDOUT, -EAGAIN for a
+ * deadline of 0, or another negative errno.
  */
 static inline int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
 {

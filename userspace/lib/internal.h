@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the parts of liblastline share; nobody else sees it. */
+/* Shared by the files of liblastline, not installed. */
 #ifndef LASTLINE_INTERNAL_H
 #define LASTLINE_INTERNAL_H
 
@@ -11,14 +11,14 @@
 
 /**
  * struct lastline - an open channel
- * @fd:       the open file
- * @number:   N of /dev/lastlineN; constant, as the next four
+ * @fd:       file descriptor
+ * @number:   N of /dev/lastlineN
  * @line_max: longest line in bytes
  * @mode:     LASTLINE_MODE_*
  * @flags:    O_RDONLY, O_WRONLY or O_RDWR
- * @map_size: of the mapped view, in bytes
- * @map:      that, or NULL until somebody wants it
- * @buf:      line_max bytes and a 0, or NULL until somebody wants it
+ * @map_size: size of the mapped view in bytes
+ * @map:      the mapped view; NULL until lastline_map()
+ * @buf:      @line_max bytes and a terminating 0; NULL until the first line is read
  */
 struct lastline {
 	int fd;

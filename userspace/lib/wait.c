@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Sleeping until something happens, or until a moment of CLOCK_MONOTONIC. */
+/* Waiting for lines and readers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,8 +35,8 @@ int lastline_wait(struct lastline *const *channels, size_t count, uint64_t timeo
 	return lastline_wait_until(channels, count, deadline_in(timeout_ns));
 }
 
-/* Who reads, but for @channel itself. Reading the attribute arms poll() for a change. */
-static int count_readers(const struct lastline *channel, int fd)
+/* Does not count @channel itself. Reading the attribute arms poll() for the next change. */
+static int count_other_readers(const struct lastline *channel, int fd)
 {
 	char text[16] = "";
 
@@ -56,11 +56,11 @@ int lastline_wait_reader_until(struct lastline *channel, uint64_t deadline_ns)
 	if (fds[0].fd < 0)
 		return errno == ENOENT ? -ENODEV : -errno;
 	for (;;) {
-		ret = count_readers(channel, fds[0].fd);
+		ret = count_other_readers(channel, fds[0].fd);
 		if (ret)
 			break;
 		ret = poll_until(fds, 2, deadline_ns);
-		/* The channel was removed; its number may be another one's by now. */
+		/* The channel was removed; a new one may have its number now. */
 		if (!ret && fds[1].revents)
 			ret = -ENODEV;
 		if (ret)
