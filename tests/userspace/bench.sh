@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline bench. Needs the command, the module and root.
+# Tests of lastline bench. They need the command, the module and root.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -18,10 +18,10 @@ is_table()
 	text=$(lastline bench --seconds 1) || fail "it fails: $text"
 	echo "$text"
 	expect 8 "$(grep -cE '^[a-z].* [0-9]+(\.[0-9])? +[0-9]' <<<"$text")" "the number of figures"
-	expect 2 "$(grep -c '^a pipe.* 1.00$' <<<"$text")" "how often the pipe is the yardstick"
+	expect 2 "$(grep -c '^a pipe.* 1.00$' <<<"$text")" "the rows of a pipe"
 	expect "$before" "$(channels)" "the channels"
 }
-test_that "it measures on a channel of its own, prints a table, and removes the channel" is_table
+test_that "bench prints a table and removes its temporary channel" is_table
 
 is_json()
 {
@@ -50,28 +50,28 @@ is_json()
 		assert it["rounds"] >= 3 and it["line_bytes"] == 64, it
 	END
 }
-test_that "--json on a given channel prints figures and ratios that fit together" is_json
+test_that "bench --json CHANNEL prints consistent figures and ratios" is_json
 
-# is_at calls|wake-ups PROCESS: what it measures
+# is_at calls|wake-ups PROCESS: PROCESS measures these now
 is_at()
 {
 	local threads=("/proc/$2/task"/*)
 
 	case $1 in
 	calls)		readlink "/proc/$2/fd"/* | grep -q '^/dev/lastline[0-9]' ;;
-	# One thread sleeps for lines, another one for the pipe.
+	# One thread reads the channel, another one the pipe.
 	wake-ups)	[ ${#threads[@]} = 3 ] ;;
 	esac
 }
 
-# ends STATUS calls|wake-ups SIGNAL|remove: while it measures that
+# ends STATUS calls|wake-ups SIGNAL|remove: the event ends bench while it measures these
 ends()
 {
 	local before channel=()
 
 	[ "$3" != remove ] || { make engine && channel=(engine); }
 	before=$(channels)
-	# A shell starts a command in the background with SIGINT ignored.
+	# A shell ignores SIGINT in a background command.
 	python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 "${channel[@]}" 2>"$tmp/err" &
@@ -80,7 +80,7 @@ os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 "${channel[@]}"
 		lastline remove engine
 	else
 		grep -q '^bench\.' /sys/class/lastline/lastline*/name ||
-			fail "it has no channel of its own"
+			fail "it has no temporary channel"
 		kill "-$3" $!
 	fi
 	wait $!
@@ -91,12 +91,12 @@ os.execvp("lastline", sys.argv[1:])' lastline bench --seconds 60 "${channel[@]}"
 		expect "$before" "$(channels)" "the channels"
 	fi
 }
-test_that "SIGTERM while it measures calls ends it and removes its channel" ends 143 calls TERM
-test_that "SIGHUP while a reader sleeps ends it and removes its channel" ends 129 wake-ups HUP
-test_that "SIGINT ends it and removes its channel" ends 130 calls INT
-test_that "the removal of the channel while it measures calls ends it with status 1" \
+test_that "SIGTERM during calls ends bench, which removes its channel" ends 143 calls TERM
+test_that "SIGHUP during wake-ups ends bench, which removes its channel" ends 129 wake-ups HUP
+test_that "SIGINT ends bench, which removes its channel" ends 130 calls INT
+test_that "removing the channel during calls ends bench with status 1" \
 	ends 1 calls remove
-test_that "the removal of the channel while a reader sleeps ends it with status 1" \
+test_that "removing the channel during wake-ups ends bench with status 1" \
 	ends 1 wake-ups remove
 
 after=put_channels_back

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline(1), but for what needs udev, systemd or accounts (system.sh). Needs root, the
-# module and the command, and removes all channels that have a name. Messages are checked
-# for facts (a channel, an option, what to do), not for their wording.
+# Tests of lastline(1) that need no udev, systemd or accounts; system.sh has those. They need
+# root, the module and the command, and remove all named channels. They check a message for
+# its facts (a channel, an option, what to do), not for its wording.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -11,14 +11,10 @@ set -u
 wants lastline python3
 
 # Each test has the channel "engine".
-with_engine()
-{
-	make engine
-	"$@"
-}
+with_engine() { make engine && "$@"; }
 engine_test() { test_that "$1" with_engine "${@:2}"; }
 
-# sleeps PROCESS: it has the channel open, and waits
+# sleeps PROCESS: it has the channel open and is waiting
 sleeps() { [ "$(attribute readers)$(attribute writers)" != 00 ] && is_asleep "$1"; }
 
 bytes_read() { awk '/^rchar/ { print $2 }' "/proc/$1/io"; }
@@ -31,15 +27,15 @@ help_fits()
 	local command text
 
 	for command in '' $(lastline --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-		# shellcheck disable=SC2086 # no word for the first
+		# shellcheck disable=SC2086 # the first one is empty
 		text=$(lastline $command --help) || fail "lastline $command --help fails"
 		[ "$(wc -l <<<"$text")" -le 24 ] || fail "$command: more than 24 lines"
 		! grep -E '.{81}' <<<"$text" || fail "$command: more than 80 columns"
 	done
 }
-test_that "the help of each command fits a screen" help_fits
+test_that "the help of each command fits on a screen" help_fits
 
-wrong_calls()
+wrong_arguments()
 {
 	statuses <<-END
 		2 | lastline               |
@@ -79,7 +75,7 @@ wrong_calls()
 	END
 	expect "" "$(names)" "the channels with names"
 }
-test_that "a wrong call names the mistake and ends with status 2" wrong_calls
+test_that "wrong arguments are named, and the status is 2" wrong_arguments
 
 no_such_channel()
 {
@@ -99,7 +95,7 @@ no_such_channel()
 		1 | --once               | top
 	END
 }
-engine_test "a channel that does not exist is named, and the status is 1" no_such_channel
+engine_test "a missing channel is named, and the status is 1" no_such_channel
 
 no_module()
 {
@@ -108,9 +104,9 @@ no_module()
 	statuses < <(printf '1 | modprobe lastline | %s\n' list "info 0" "get engine" "watch 0" \
 		"get /dev/lastline0" "pub 0 x" "add engine" "remove 0" "clear 0" "top --once" bench)
 }
-engine_test "without the module each command says how to load it, with status 1" no_module
+engine_test "without the module each command says how to load it, and the status is 1" no_module
 
-# waits MS ARGUMENT...: lastline ends with status 3, and not before
+# waits MS ARGUMENT...: lastline ends with status 3 after at least this time
 waits()
 {
 	local begin=${EPOCHREALTIME/[.,]/}
@@ -120,7 +116,7 @@ waits()
 	[ "$begin" -ge "$1" ] || fail "${*:2} ended after $begin ms"
 }
 
-nothing_comes()
+no_line_in_time()
 {
 	waits 0 get engine
 	waits 0 get --wait=0 engine
@@ -135,7 +131,7 @@ nothing_comes()
 	lastline clear engine
 	waits 0 get engine
 }
-engine_test "without a line in time the status is 3" nothing_comes
+engine_test "the status is 3 if no line arrives in time" no_line_in_time
 
 pipelines()
 {
@@ -149,7 +145,7 @@ pipelines()
 	lastline watch engine | head -n 2 >"$tmp/out"
 	expect 141 "${PIPESTATUS[0]}" "the status of watch without a reader"
 }
-engine_test "in a pipeline, a full or closed output ends the command" pipelines
+engine_test "a command ends when its output is full or closed" pipelines
 
 # row NAME: of lastline list, without the age
 row() { lastline list | awk -v name="$1" '$2 == name { print $1, $2, $3, $4, $(NF - 2), $(NF - 1), $NF }'; }
@@ -168,9 +164,9 @@ lists()
 		"$(json '[[c["mode"], c["line_max"], c["generation"], c["readers"], c["writers"],
 			c["monotonic_ns"]] for c in it if c["name"] == "frame"][0]' <"$tmp/json")" "frame"
 }
-engine_test "list and list --json show the parameters and the state of each channel" lists
+engine_test "list and list --json show the parameters and state of each channel" lists
 
-shows_holders()
+shows_processes()
 {
 	local process=$BASHPID
 
@@ -185,9 +181,9 @@ shows_holders()
 	expect "1 432 0" "$(json 'it["readers"], it["permissions"], it["uid"]' <"$tmp/json")" \
 		"readers, permissions and owner"
 }
-engine_test "info shows which processes have a channel open, and what they missed" shows_holders
+engine_test "info shows the processes that have a channel open, and their missed lines" shows_processes
 
-# gets_later OPTION: a line that comes while it waits
+# gets_later OPTION: get waits for a line that is published later
 gets_later()
 {
 	[ "$1" = --wait ] || lastline pub engine old
@@ -197,8 +193,8 @@ gets_later()
 	wait $! || fail "get $1 ends with status $?"
 	expect new "$(cat "$tmp/line")" "the line"
 }
-engine_test "get --wait waits for a line if there is none" gets_later --wait
-engine_test "get --next waits for another line" gets_later --next
+engine_test "get --wait waits if there is no line" gets_later --wait
+engine_test "get --next waits for the next line" gets_later --next
 
 # watch OPTION...: in the background, into $tmp/out and $tmp/err
 watch()
@@ -226,7 +222,7 @@ watches()
 	sed -i -E 's/^[0-9-]{10} [0-9:]{8}\.[0-9]{6} /TIME /' "$tmp/out"
 	expect "TIME 1 +0 one TIME 2 +0 two TIME 6 +3 6" "$(out)" "the output"
 }
-engine_test "watch prints time, generation, missed lines, and the line" watches
+engine_test "watch prints the time, generation, missed lines and the line" watches
 
 counts()
 {
@@ -241,7 +237,7 @@ counts()
 	wait "$watcher" || fail "watch --count ends with status $?"
 	expect "two three" "$(out)" "the lines"
 }
-engine_test "watch --count ends after that many lines" counts
+engine_test "watch --count ends after that number of lines" counts
 
 keeps_rate()
 {
@@ -251,9 +247,9 @@ keeps_rate()
 	expect 3 "$(lastline watch --rate 1 --count 3 engine | wc -l)" "the number of lines"
 	[ "$((EPOCHSECONDS - begin))" -ge 2 ] || fail "three lines in less than two seconds"
 }
-engine_test "watch --rate prints at most that many lines per second" keeps_rate
+engine_test "watch --rate prints at most that number of lines per second" keeps_rate
 
-# shellcheck disable=SC2016 # the command expands it
+# shellcheck disable=SC2016 # expanded by the command
 executes()
 {
 	lastline pub engine rpm 900
@@ -278,9 +274,9 @@ one_at_a_time()
 	await has_line "$tmp/out" 30
 	expect "0 30" "$(out)" "the lines"
 }
-engine_test "watch --exec runs one command at a time, and then gets the newest line" one_at_a_time
+engine_test "watch --exec runs one command at a time, then reads the newest line" one_at_a_time
 
-# becomes_fresh LINE MESSAGES: on a busy machine the line may be stale when it is taken
+# becomes_fresh LINE MESSAGES: on a busy machine the line may be stale when it is read
 becomes_fresh()
 {
 	lastline pub engine "$1"
@@ -294,15 +290,14 @@ reports_stale()
 	watch --plain --stale 500ms --on-stale 'echo STOP'
 	await has_line "$tmp/out" STOP
 	has_word "$tmp/err" engine || fail "it prints '$(errors)'"
-	sleep 1	# in which it could report it again
+	sleep 1	# time to report it again, which must not happen
 	expect "one STOP" "$(out)" "the output"
 	expect 1 "$(lines_in "$tmp/err")" "the number of messages"
 	await becomes_fresh two 2
 	await is_stale_again
 }
-engine_test "watch --stale reports once when the newest line is stale, and again later" reports_stale
+engine_test "watch --stale reports each time that the newest line becomes stale, once" reports_stale
 
-# is_executed LINE
 is_executed()
 {
 	lastline pub engine "$1"
@@ -318,7 +313,7 @@ nothing_stale_is_executed()
 		--exec "cat; until [ -e $tmp/go ]; do sleep 0.1; done; echo ended"
 	await has_line "$tmp/out" STOP
 	await is_executed one
-	# This one becomes stale while the command runs.
+	# This line becomes stale while the command runs.
 	echo two >"$dev"
 	sleep 0.6
 	: >"$tmp/go"
@@ -341,7 +336,7 @@ stale_while_busy()
 {
 	watch --stale 3s --on-stale 'echo STOP' --exec 'echo begun; sleep 60'
 	await is_executed begun
-	# Longer than --stale after the first line, but there is a newer one.
+	# Now the first line is stale, but not the newer one.
 	kill -STOP "$watcher"
 	: >"$tmp/out"
 	sleep 3.1
@@ -351,7 +346,7 @@ stale_while_busy()
 	out_is "" || fail "it reports a line that is not stale"
 	await out_is STOP
 }
-engine_test "watch --stale watches the newest line while a command runs" stale_while_busy
+engine_test "watch --stale checks the newest line while a command runs" stale_while_busy
 
 publishes()
 {
@@ -368,9 +363,9 @@ publishes()
 	fails_with 1 engine lastline pub engine "$(head -c 4096 /dev/zero | tr '\0' x)"
 	expect 4 "$(attribute generation)" "the generation"
 }
-engine_test "pub publishes its words as one line, and get prints it each time" publishes
+engine_test "pub publishes its arguments as one line, and get prints it each time" publishes
 
-# lastline pub, whose input is descriptor 5
+# Starts lastline pub with descriptor 5 as its input.
 start_typing()
 {
 	mkfifo "$tmp/typed"
@@ -380,7 +375,7 @@ start_typing()
 	await sleeps "$publisher"
 }
 
-# types TEXT: and it is read
+# types TEXT: returns when pub has read it
 types()
 {
 	local before
@@ -406,7 +401,7 @@ publishes_input()
 	seq 1 300000 | lastline pub engine || fail "pub fails with much input"
 	expect 300000 "$(lastline get engine)" "the last line"
 }
-engine_test "pub publishes each line of its input as it comes" publishes_input
+engine_test "pub publishes each line of its input when it is complete" publishes_input
 
 too_long_input()
 {
@@ -457,9 +452,9 @@ records()
 	fails_with 1 frame lastline pub frame ''
 	expect words "$(lastline get frame)" "the record after errors"
 }
-test_that "pub and watch publish and print the bytes of a record as they are" records
+test_that "pub and watch do not change the bytes of a record" records
 
-# shellcheck disable=SC2016 # the inner shell expands it
+# shellcheck disable=SC2016 # expanded by the inner shell
 publishes_often()
 {
 	lastline pub --every 50ms engine -- sh -c 'echo several; echo lines; echo "pid $$"' &
@@ -467,9 +462,9 @@ publishes_often()
 	! grep -v '^pid [0-9]*$' "$tmp/out" || fail "that is not the last line"
 	expect 4 "$(sort -u "$tmp/out" | wc -l)" "the number of different lines"
 }
-engine_test "pub --every publishes the last line that a command prints" publishes_often
+engine_test "pub --every publishes the last line of a command" publishes_often
 
-# not_published COMMAND: run twice, it leaves the line as it is
+# not_published COMMAND: two runs of it do not change the line
 not_published()
 {
 	rm -f "$tmp/runs"
@@ -495,7 +490,7 @@ os.execvp(sys.argv[1], sys.argv[1:])')
 	not_published 'echo bad; exit 7'
 	fails_with 1 /no/such/command lastline pub --every 1s engine -- /no/such/command
 }
-engine_test "pub --every does not publish what a failing command prints" not_if_it_fails
+engine_test "pub --every does not publish the output of a failed command" not_if_it_fails
 
 runs_are_records()
 {
@@ -503,7 +498,7 @@ runs_are_records()
 	lastline pub --every 20ms frame -- head -c 50 /dev/zero &
 	lastline watch --count 3 --timeout 10s frame >/dev/null || fail "only the first run is a record"
 }
-test_that "pub --every publishes each run as a record of its own" runs_are_records
+test_that "pub --every publishes each run as one record" runs_are_records
 
 waits_for_reader()
 {
@@ -513,7 +508,7 @@ waits_for_reader()
 	expect hello "$(lastline get --wait engine)" "the line"
 	wait $! || fail "pub --wait-reader ends with status $?"
 }
-engine_test "pub --wait-reader publishes when there is a reader" waits_for_reader
+engine_test "pub --wait-reader waits for a reader" waits_for_reader
 
 works_for_readers()
 {
@@ -521,10 +516,10 @@ works_for_readers()
 	await sleeps $!
 	[ ! -e "$tmp/runs" ] || fail "the command runs without a reader"
 	lastline watch --count 3 engine >"$tmp/out" || fail "watch fails"
-	await runs_no_more
+	await runs_stop
 }
-# The last run may end after the reader left.
-runs_no_more()
+# The last run may end after the reader.
+runs_stop()
 {
 	local before
 
@@ -562,14 +557,14 @@ adds_from_files()
 	lastline add --from "$tmp/conf" 2>"$tmp/err" || fail "add --from fails the second time"
 	expect 3 "$(grep -cE 'conf:[0-9]*: .*(one|two|three)' "$tmp/err")" "the number of messages"
 	expect kept "$(lastline get one)" "the record"
-	# The number belongs to another channel; the channel after it is created all the same.
+	# The number is in use; the channel after it is still created.
 	printf 'taken --number %s\nfive\n' "$(lastline list | awk '$2 == "one" { print $1 }')" >"$tmp/d.conf"
 	fails_with 1 d.conf:1: lastline add --from "$tmp/d.conf"
 	expect "one two three five" "$(names)" "the names"
 }
-test_that "add --from creates the channels of files, and keeps those that exist" adds_from_files
+test_that "add --from creates the channels of files, and keeps existing ones" adds_from_files
 
-mistake_in_file()
+error_in_file()
 {
 	printf 'good\n\nbad --frobnicate\n' >"$tmp/a.conf"
 	printf 'good\nbad/name\n' >"$tmp/b.conf"
@@ -583,7 +578,7 @@ mistake_in_file()
 	END
 	expect "" "$(names)" "the names"
 }
-test_that "a mistake in a file is reported with its line, and nothing is created" mistake_in_file
+test_that "an error in a file is reported with its line, and no channel is created" error_in_file
 
 clears()
 {
@@ -596,7 +591,7 @@ clears()
 	fails_with 1 nosuch lastline remove nosuch other engine
 	expect "" "$(names)" "the names"
 }
-engine_test "clear and remove handle several channels" clears
+engine_test "clear and remove accept several channels" clears
 
 after=put_channels_back
 run_tests

@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion by the TAB key, in shells on a terminal of tmux. Needs the command installed
-# and root.
+# Tests of completion with TAB, in shells on a terminal of tmux. They need root and the
+# installed command.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux
 
-# With the space after a word that is complete.
+# Includes trailing spaces, which follow a complete word.
 screen() { terminal capture-pane -pN; }
 
-# start bash|zsh: one that knows nothing but what is installed
+# start bash|zsh: with only the installed completions
 start()
 {
 	needs "$1"
@@ -21,7 +21,7 @@ start()
 		. /usr/share/bash-completion/bash_completion
 		PS1='ready '
 	END
-	# A directory with the name of a channel is not offered for it.
+	# A directory with the name of a channel must not be offered.
 	mkdir "$tmp/zsh" "$tmp/engine"
 	cd "$tmp" || fail "no directory $tmp"
 	cat >"$tmp/zsh/.zshrc" <<-'END'
@@ -33,7 +33,7 @@ start()
 	await shows ready
 }
 
-# becomes TYPED LINE: after TAB; then the line is deleted
+# becomes TYPED LINE: TAB turns TYPED into LINE; then deletes it
 becomes()
 {
 	terminal send-keys -l "$1"
@@ -66,7 +66,7 @@ completes()
 		lastline-mqtt -s robot/engine=en|lastline-mqtt -s robot/engine=engine |
 		lastline-mqtt --ca-file /etc/hostn|lastline-mqtt --ca-file /etc/hostname |
 	END
-	# Of two that begin so both are shown.
+	# If two match, both are shown.
 	lastline add exhaust >/dev/null
 	terminal send-keys -l "lastline remove e"
 	terminal send-keys Tab Tab
@@ -78,10 +78,10 @@ completes()
 test_that "TAB completes commands, options, groups and channels in bash" completes bash
 test_that "TAB completes commands, options, groups and channels in zsh" completes zsh
 
-# offered WORD...: for the last one, without bash-completion
+# offered WORD...: prints the completions of the last word, without bash-completion
 offered()
 {
-	# shellcheck disable=SC2016 # that shell does
+	# shellcheck disable=SC2016 # expanded by that shell
 	bash --norc -c '
 		. "/usr/share/bash-completion/completions/$1"
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$* COMP_POINT=${#COMP_LINE}
@@ -98,7 +98,7 @@ by_function()
 	expect engine= "$(offered lastline-mqtt --publish en)" "the words for a route"
 	expect "" "$(offered lastline-mqtt -b '')" "the words for a URL"
 }
-test_that "bash without bash-completion needs nothing but the file" by_function
+test_that "completion works in bash without the package bash-completion" by_function
 
 options_are_known()
 {
@@ -107,11 +107,11 @@ options_are_known()
 	while read -ra words; do
 		for option in $("${words[@]}" --help | grep -oE -- '--[a-z-]+'); do
 			grep -qE -- "$option([^a-z-]|$)" "/usr/share/zsh/vendor-completions/_${words[0]}" ||
-				fail "zsh does not know ${words[*]} $option"
+				fail "zsh does not complete ${words[*]} $option"
 		done
 	done < <(lastline --help | sed -n 's/^  \([a-z]*\) .*/lastline \1/p'; echo lastline-mqtt)
 }
-test_that "zsh knows each option of each command" options_are_known
+test_that "zsh completes each option of each command" options_are_known
 
 after=put_all_back
 run_tests

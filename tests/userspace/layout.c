@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Sizes, offsets and numbers that programs have compiled in, for 64-bit programs and for
- * 32-bit ones of x86. This file is compiled, not run.
- */
+/* Sizes, offsets and numbers of the ABI, for 64-bit and x86 32-bit programs. Not run. */
 #include <assert.h>
 #include <stddef.h>
 
@@ -12,7 +9,7 @@
 #define AT(member, bytes)	(offsetof(struct STRUCT, member) == (bytes))
 #define REQUIRE(...)	static_assert(__VA_ARGS__, "the ABI changed")
 
-/* Of the library; the size of a pointer and of a size_t depends on the machine. */
+/* The library. Pointers and size_t depend on the machine. */
 #define WORD	sizeof(void *)
 
 #define STRUCT lastline_line
@@ -25,7 +22,7 @@ REQUIRE(SIZE(128) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(line_max, 16
 	AT(readers, 20) && AT(writers, 24) && AT(mode, 28) && AT(name, 32) && AT(spare, 96));
 #undef STRUCT
 
-/* Of the driver, the same for all. */
+/* The driver, the same on all machines. */
 #define STRUCT lastline_info
 REQUIRE(SIZE(64) && AT(generation, 0) && AT(monotonic_ns, 8) && AT(realtime_ns, 16) &&
 	AT(line_max, 24) && AT(readers, 28) && AT(writers, 32) && AT(sleepers, 36) &&

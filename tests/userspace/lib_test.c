@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Tests of liblastline on the loaded driver. Each test adds its own channels, which needs
- * root.
- */
+/* Tests of liblastline with the loaded driver. They add channels, which needs root. */
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -16,11 +13,11 @@
 
 #define MS		1000000ULL	/* nanoseconds */
 #define PATIENCE_NS	(PATIENCE_MS * MS)
-#define CHANNELS	4		/* that one test may add */
+#define CHANNELS	4		/* at most, per test */
 
 /*
- * @add: parameters of the next channel; @number: the latest one; @writer, @reader: it is
- * open as these; @line: for any take; @added: the numbers of all @count channels
+ * @add: parameters of the next channel; @number, @writer, @reader: the latest channel;
+ * @line: result of lastline_take(); @added: the numbers of all @count channels
  */
 FIXTURE(lib)
 {
@@ -42,7 +39,7 @@ FIXTURE(lib)
 	number_;								\
 })
 
-/* NULL if it cannot be opened. */
+/* Returns NULL on error. */
 static struct lastline *open_number(int number, int flags)
 {
 	struct lastline *channel = NULL;
@@ -62,7 +59,7 @@ static struct lastline *open_number(int number, int flags)
 	ASSERT_NE(NULL, self->reader);						\
 } while (0)
 
-/* Replaces the channel by an unnamed one. */
+/* Adds and opens an unnamed channel with another parameter. */
 #define CHANGE_CHANNEL(parameter, value) do {					\
 	self->add.name[0] = '\0';						\
 	self->add.parameter = value;						\
@@ -88,7 +85,7 @@ FIXTURE_TEARDOWN(lib)
 
 #define REMOVE() EXPECT_EQ(self->number, lastline_remove(self->number))
 
-/* The next take returns exactly this text, without waiting. */
+/* lastline_take() returns exactly this text, without waiting. */
 #define EXPECT_TAKE(text) do {							\
 	ASSERT_EQ(0, lastline_take(self->reader, &self->line, 0));		\
 	EXPECT_STREQ(text, self->line.data);					\
@@ -104,7 +101,7 @@ static int publish(struct lastline *channel, const char *text)
 
 #define PUBLISH(text) EXPECT_EQ(0, publish(self->writer, text))
 
-/* A call that fails leaves self->line as it is. */
+/* The failing call does not change self->line. */
 #define EXPECT_UNTOUCHED_BY(error, call) do {					\
 	struct lastline_line before_;						\
 										\
@@ -119,7 +116,7 @@ static uint64_t monotonic(void)
 	return now_ns(CLOCK_MONOTONIC);
 }
 
-/* Are both times of the line the same moment? The two clocks are read one after the other. */
+/* Are both times of the line equal, except for the time between reading both clocks? */
 static bool times_agree(const struct lastline_line *line)
 {
 	uint64_t before = monotonic(), realtime = now_ns(CLOCK_REALTIME), after = monotonic();
@@ -152,7 +149,7 @@ static int open_reader(void *number)
 	return open_number(*(int *)number, O_RDONLY) ? 0 : -1;
 }
 
-/* @call waits @ms, and not much longer. */
+/* @call waits at least @ms, and not much longer. */
 #define EXPECT_WAITS(ms, error, call) do {					\
 	uint64_t end_ = monotonic() + (ms) * MS;				\
 										\
@@ -162,8 +159,8 @@ static int open_reader(void *number)
 } while (0)
 
 /*
- * What @act does in another process ends the sleep of @call. A timeout of PATIENCE_NS must
- * not do that: a wait checks the channel again when its time is over.
+ * @act in another process wakes @call. It must not be the timeout of PATIENCE_NS, after
+ * which a wait checks the channel again.
  */
 #define EXPECT_WOKEN_BY(act, arg, result, call) do {				\
 	pid_t parent_ = getpid(), pid_ = fork();				\
@@ -175,7 +172,7 @@ static int open_reader(void *number)
 	EXPECT_EQ(pid_, waitpid(pid_, NULL, 0));				\
 } while (0)
 
-/* What both lastline_find() and lastline_open() make of @which. */
+/* Returns the result of lastline_find() and lastline_open(), which must agree. */
 static int find_and_open(const char *which)
 {
 	struct lastline *channel = NULL;
@@ -225,7 +222,7 @@ TEST_F(lib, open_returns_enodev_without_such_a_channel)
 	};
 	unsigned int i;
 
-	/* Digits mean a number, even if a channel has that name. */
+	/* Digits are a number, even if a channel has this name. */
 	strcpy(self->add.name, "4095");
 	ADD();
 	strcpy(self->add.name, "lastline4095");
@@ -235,7 +232,7 @@ TEST_F(lib, open_returns_enodev_without_such_a_channel)
 	EXPECT_EQ(-ENOTDIR, find_and_open("/dev/null/lastline0"));
 }
 
-TEST_F(lib, find_ignores_link_that_udev_left_behind)
+TEST_F(lib, find_ignores_stale_udev_link)
 {
 	char link[64], node[32];
 
@@ -255,7 +252,7 @@ TEST_F(lib, open_returns_enotty_for_other_files_and_does_not_open_them)
 	EXPECT_EQ(-ENOTTY, find_and_open("/dev/lastline-control"));
 	EXPECT_EQ(-ENOTTY, find_and_open("/dev"));
 	EXPECT_EQ(-ENOTTY, find_and_open("/proc/self/exe"));
-	/* Opening this one would block until there is a writer. */
+	/* Opening a FIFO would block until there is a writer. */
 	snprintf(path, sizeof(path), "/tmp/lib-test.%d.fifo", getpid());
 	ASSERT_EQ(0, mkfifo(path, 0600));
 	EXPECT_EQ(-ENOTTY, find_and_open(path));
@@ -290,7 +287,7 @@ TEST_F(lib, calls_return_enosys_without_the_driver)
 	EXPECT_TRUE(ended_well(pid));
 }
 
-TEST_F(lib, open_sets_cloexec_and_passes_on_access_mode_and_nonblock_only)
+TEST_F(lib, open_sets_cloexec_and_ignores_other_flags_than_nonblock)
 {
 	struct lastline *channel = open_number(self->number, O_RDONLY | O_TRUNC | O_APPEND);
 	int flags;
@@ -443,7 +440,7 @@ TEST_F(lib, take_returns_the_newest_line_with_generation_and_times)
 	EXPECT_TRUE(times_agree(&self->line));
 	EXPECT_EQ(0, self->line.spare[0] | self->line.spare[1]);
 	EXPECT_NOTHING();
-	/* It stays valid although the driver has overwritten it. */
+	/* The data stay valid after the driver has overwritten the line. */
 	for (i = 0; i < 2 * LASTLINE_MAP_SLOTS; i++)
 		PUBLISH("other");
 	EXPECT_STREQ("two\n", self->line.data);
@@ -451,7 +448,7 @@ TEST_F(lib, take_returns_the_newest_line_with_generation_and_times)
 
 TEST_F(lib, take_counts_missed_lines_but_not_those_skipped)
 {
-	/* Since the open. */
+	/* Lines count from the open. */
 	PUBLISH("1");
 	PUBLISH("2");
 	EXPECT_TAKE("2\n");
@@ -475,7 +472,7 @@ TEST_F(lib, take_counts_missed_lines_but_not_those_skipped)
 	EXPECT_EQ(0, self->line.missed);
 }
 
-/* For a follow that something else ends. */
+/* Never ends lastline_follow(). */
 static int go_on(const struct lastline_line *line, void *arg)
 {
 	return 0;
@@ -527,7 +524,7 @@ TEST_F(lib, peek_returns_the_newest_line_and_does_not_take_it)
 	EXPECT_EQ(self->line.generation, peeked.generation);
 	EXPECT_EQ(self->line.monotonic_ns, peeked.monotonic_ns);
 	EXPECT_TRUE(times_agree(&peeked));
-	/* A line that was taken can be peeked at, too. */
+	/* A line can be peeked at after it was taken. */
 	ASSERT_EQ(0, lastline_peek(self->reader, &peeked));
 	EXPECT_EQ(2, peeked.generation);
 	EXPECT_NOTHING();
@@ -574,10 +571,7 @@ TEST_F(lib, peek_returns_whole_lines_while_they_are_overwritten)
 	pthread_join(thread, NULL);
 }
 
-/*
- * Replaces the device of @channel by a file of this test, which has one slot that a writer
- * is filling forever.
- */
+/* Replaces the device of @channel by a file whose only slot is always being written. */
 static bool forge_map(struct lastline *channel, __u32 version)
 {
 	struct {
@@ -619,7 +613,7 @@ struct followed {
 	int calls;
 };
 
-/* Publishes two lines for each that it gets, and ends with 42. */
+/* Publishes two lines for each line, and returns 42 at the end. */
 static int each(const struct lastline_line *line, void *arg)
 {
 	struct followed *followed = arg;
@@ -678,7 +672,7 @@ TEST_F(lib, wait_reader_returns_the_number_of_other_readers)
 	EXPECT_EQ(1, lastline_wait_reader_until(self->writer, 1));
 }
 
-/* With a timeout, or with a deadline if @until. */
+/* @time_ns is a timeout, or a deadline if @until. */
 static int take(struct lastline *channel, bool until, uint64_t time_ns)
 {
 	struct lastline_line line;
@@ -701,15 +695,15 @@ static int wait_reader(struct lastline *channel, bool until, uint64_t time_ns)
 
 static const struct {
 	int (*wait)(struct lastline *channel, bool until, uint64_t time_ns);
-	int (*act)(void *number);	/* that wakes it, */
-	int woken, removed;		/* and what it then returns */
+	int (*act)(void *number);	/* wakes it */
+	int woken, removed;		/* return value when woken, or after removal */
 } waits[] = {
 	{ take, publish_woken, 0, -ENODEV },
 	{ wait_line, publish_woken, 0, 0 },
 	{ wait_reader, open_reader, 1, -ENODEV },
 };
 
-/* The only reader, which lastline_wait_reader() does not count. */
+/* Opens the only reader, which lastline_wait_reader() does not count. */
 #define OPEN_BOTH() ({								\
 	struct lastline *both_ = open_number(self->number, O_RDWR);		\
 										\
@@ -741,13 +735,13 @@ TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
 	}
 	/* The kernel restarts a take, with the same deadline. */
 	EXPECT_WAITS(200, -ETIMEDOUT, take(both, false, 200 * MS));
-	/* A line that is there needs no wait. */
+	/* With an unseen line it does not wait. */
 	PUBLISH("there");
 	EXPECT_EQ(0, take(both, true, 1));
 	lastline_close(both);
 }
 
-TEST_F(lib, waits_end_when_there_is_something_or_the_channel_is_removed)
+TEST_F(lib, waits_end_at_their_event_or_when_the_channel_is_removed)
 {
 	static const uint64_t times[] = {
 		PATIENCE_NS, LASTLINE_FOREVER, LASTLINE_FOREVER - 1, 1ULL << 63,
@@ -772,7 +766,7 @@ TEST_F(lib, waits_end_when_there_is_something_or_the_channel_is_removed)
 	}
 }
 
-/* Runs @pid up to its next system call. Returns its number, or -1 at the end. */
+/* Runs @pid until its next system call. Returns its number, or -1 at the end. */
 static long next_call(pid_t pid)
 {
 	struct __ptrace_syscall_info info;
@@ -785,15 +779,15 @@ static long next_call(pid_t pid)
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			continue;
 		ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info);
-		/* Without a clock for the vDSO the C library makes this one. */
+		/* glibc calls it if the vDSO has no clock. */
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY && info.entry.nr != SYS_clock_gettime)
 			return info.entry.nr;
 	}
 }
 
 /*
- * Returns how many system calls @act makes, and the number of the last one; -1 if it does
- * not return @result. SYS_getppid marks where it begins and ends.
+ * Returns the count of system calls of @act and the number of the last one; -1 if it does
+ * not return @result. SYS_getppid marks begin and end.
  */
 static int trace_calls(int (*act)(struct lastline *channel, bool until, uint64_t time_ns),
 		       struct lastline *channel, uint64_t time_ns, int result, long *last)
@@ -911,7 +905,7 @@ TEST_F(lib, status_generation_and_info_describe_a_channel)
 	EXPECT_EQ(1, status.generation);
 	EXPECT_EQ(1, generation);
 	EXPECT_EQ(info.monotonic_ns, status.monotonic_ns);
-	/* lastline_status() was neither counted as a reader nor took the line. */
+	/* lastline_status() does not count as a reader and does not take the line. */
 	EXPECT_EQ(1, info.readers);
 	EXPECT_TAKE("line\n");
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Helpers for tests of the commands, which run as root in the virtual machine: channels,
-# processes, and a terminal of tmux whose screen is captured.
+# Helpers for tests of the commands in the virtual machine: channels, processes, and the
+# screen of a terminal of tmux.
 # shellcheck source=tests/tap.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
@@ -10,7 +10,7 @@ unset TMUX
 export TERM=xterm-256color
 [ ! -d /usr/lib/locale/C.utf8 ] || export LC_ALL=C.UTF-8
 
-# wants PROGRAM...: and root
+# wants PROGRAM...: skips all tests without these programs or root
 wants()
 {
 	{ [ "$(id -u)" = 0 ] && type -P "$@" >/dev/null; } || skip_all "needs root and $*"
@@ -23,28 +23,28 @@ has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } 2>/dev/null
 
 newest_is() { [ "$(lastline get "$1" 2>/dev/null)" = "$2" ]; }
 
-# retained TOPIC: what the broker has, by the test's own way to ask it
+# retained TOPIC: prints the retained message; the test defines foreign
 retained() { foreign sub -t "$1" -C 1 -W 60; }
 retained_is() { [ "$(retained "$1")" = "$2" ]; }
 
-# json EXPRESSION: the value for the JSON that is read, which is the variable "it"
+# json EXPRESSION: evaluates it for the JSON on stdin, the variable "it"
 json()
 {
 	python3 -c "import json, sys; it = json.load(sys.stdin); print($1)"
 }
 
-# make NAME: adds a channel; $number is its number and $dev its node
+# make NAME: adds a channel; sets $number and $dev, its device node
 make()
 {
 	dev=$(lastline add "$1") || fail "$1 cannot be added"
 	number=${dev#/dev/lastline}
 }
 
-# attribute NAME: of the channel of make
+# attribute NAME: prints the sysfs attribute of the last channel of make
 attribute() { cat "/sys/class/lastline/lastline$number/$1"; }
 attribute_is() { [ "$(attribute "$1")" = "$2" ]; }
 
-# miss COUNT: a reader that missed so many lines, as descriptor 5
+# miss COUNT: opens descriptor 5 as a reader that missed COUNT lines
 miss()
 {
 	local i
@@ -64,8 +64,8 @@ is_asleep()
 	read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]
 }
 
-# Each line of input is STATUS | FACT | ARGUMENT...: lastline, run by the command $by, ends
-# with STATUS and prints FACT.
+# Reads lines "STATUS | FACT | ARGUMENT...": lastline with these arguments, run by the command
+# $by, ends with STATUS and prints FACT.
 by=
 statuses()
 {
@@ -77,20 +77,19 @@ statuses()
 	done
 }
 
-# loads the module if it is not, and removes all channels that have a name
+# Loads the module if necessary, and removes all named channels.
 put_channels_back()
 {
 	[ -d /sys/class/lastline ] || modprobe lastline || insmod /vm/lastline.ko
 	lastline list | awk '$2 != "-" && $1 ~ /^[0-9]/ { print $2 }' | xargs -r lastline remove
 } >/dev/null 2>&1
 
-# The server would inherit the descriptors of a test.
+# The server must not inherit the descriptor of miss.
 terminal() { tmux -u -f /dev/null -L lastline "$@" 5<&-; }
 
-# open_terminal COMMAND
 open_terminal() { terminal new-session -d -x 100 -y 30 "$1"; }
 
-# A server that is still exiting would remove the socket of the next one.
+# A server that is still ending would remove the socket of the next one.
 close_terminal()
 {
 	local server

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A Debian that was booted with lastline installed and robot.conf in /etc/lastline.d: what
-# systemd, udev and the group lastline make of it.
+# Tests of systemd units, udev rules and permissions, in a Debian that was booted with lastline
+# installed and robot.conf in /etc/lastline.d.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -14,7 +14,7 @@ useradd --groups lastline member
 udevadm settle
 units=/run/systemd/system
 
-# node PATH: owner, group and permissions
+# node PATH: prints owner, group and permissions
 node() { stat -L -c '%U %G %a' "$1"; }
 
 booted()
@@ -32,7 +32,7 @@ booted()
 	made=$(systemctl show -P ExecMainExitTimestampMonotonic lastline)
 	sysinit=$(systemctl show -P ActiveEnterTimestampMonotonic sysinit.target)
 	if [ "$made" = 0 ] || [ "$made" -gt "$sysinit" ]; then
-		fail "the channels were made at $made us, sysinit.target was reached at $sysinit us"
+		fail "the channels were added at $made us, after sysinit.target at $sysinit us"
 	fi
 }
 test_that "the channels of /etc/lastline.d exist before services start" booted
@@ -40,14 +40,14 @@ test_that "the channels of /etc/lastline.d exist before services start" booted
 healthy()
 {
 	expect "" "$(systemctl --failed --plain --no-legend)" "the list of failed units"
-	# These commands report problems of other units and rules, too.
+	# These commands also report problems of other units and rules.
 	! systemd-analyze verify lastline.service 2>&1 | grep lastline || fail "see above"
 	! udevadm test-builtin path_id /sys/class/lastline/lastline0 2>&1 | grep -i 'lastline.*unknown' ||
 		fail "see above"
 	! journalctl -b -p warning -t systemd-udevd -t systemd-sysusers -t systemd-modules-load |
 		grep -i lastline || fail "see above"
 }
-test_that "no unit failed, and no warning is about lastline" healthy
+test_that "no unit fails, and there is no warning about lastline" healthy
 
 restarts()
 {
@@ -57,7 +57,7 @@ restarts()
 	await test -e /dev/lastline/wheel
 	expect stop "$(lastline get drive)" "the line"
 	echo 'arm --frobnicate' >/etc/lastline.d/wheel.conf
-	! systemctl restart lastline || fail "it restarts with a mistake in a file"
+	! systemctl restart lastline || fail "it restarts with an error in a file"
 	await journal_has lastline 'wheel.conf:1: '
 	rm /etc/lastline.d/wheel.conf
 	lastline remove wheel
@@ -66,7 +66,7 @@ restarts()
 journal_has() { journalctl -u "$1" | grep -qF "$2"; }
 test_that "systemctl restart lastline adds new channels and keeps the others" restarts
 
-links_come_and_go()
+links()
 {
 	expect "root lastline 660" "$(node "$(lastline add engine)")" "the node"
 	[ -e /dev/lastline/engine ] || fail "add ends before the link exists"
@@ -79,9 +79,9 @@ links_come_and_go()
 	expect "member users 600" "$(node /dev/lastline/theirs)" "the other node, by its link"
 	lastline remove engine theirs
 	await test ! -L /dev/lastline/engine
-	[ -e /dev/lastline/drive ] || fail "another link is gone"
+	[ -e /dev/lastline/drive ] || fail "another link was removed"
 }
-test_that "udev creates and removes /dev/lastline/NAME, and keeps owner and group" links_come_and_go
+test_that "udev creates and removes /dev/lastline/NAME, and keeps owner and group" links
 
 accounts()
 {
@@ -104,9 +104,9 @@ accounts()
 	END
 	lastline remove engine secret
 }
-test_that "members of the group may use a channel, and others are told about it" accounts
+test_that "members of the group may use a channel; an error names it to others" accounts
 
-# service NAME LINE...: starts a unit with these lines in [Service]
+# service NAME LINE...: starts a unit with these lines in its section [Service]
 service()
 {
 	printf '%s\n' '[Service]' "${@:2}" >"$units/$1.service"
@@ -114,7 +114,7 @@ service()
 	systemctl start "$1" || fail "$(systemctl status "$1")"
 }
 
-# shellcheck disable=SC2016 # systemd turns $$ into $
+# shellcheck disable=SC2016 # systemd replaces $$ by $
 services()
 {
 	service talker 'ExecStart=sh -c "for i in 1 2 3; do echo line $$i; done; exec sleep 60"' \
@@ -132,6 +132,6 @@ services()
 	systemctl stop talker eater member
 }
 has_group() { lastline get pose 2>/dev/null | grep -qw lastline; }
-test_that "a service can have a channel as its input or output, or use the group" services
+test_that "a service can use a channel as input or output, or join the group" services
 
 run_tests

@@ -1,30 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline top, on a terminal of tmux. Needs the command installed and root, and unloads
-# the module.
+# Tests of lastline top on a terminal of tmux. They need root and the installed command, and
+# unload the module.
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
 wants lastline tmux python3
-# Channels that were written before would be rows of the table.
+# Reloading hides channels that were written before.
 await rmmod lastline 2>/dev/null
 put_channels_back
 
-# top ARGUMENT...: starts it, and waits for its first screen
+# top ARGUMENT...: starts lastline top and waits for its first screen
 top()
 {
 	open_terminal "echo before; lastline top $*; echo \"ended with \$?\"; exec sleep 1000"
 	await shows "q quit"
 }
 
-# column NUMBER NAME: of the row of that channel
+# column NUMBER NAME: prints that column of the channel
 column() { screen | awk -v n="$1" -v name="$2" '$2 == name { print $n }'; }
 column_is() { [ "$(column "$1" "$2")" = "$3" ]; }
 once() { lastline top --once --interval 100ms "$@"; }
 
-# Publishes 20 lines a second, or fewer on a busy machine; returns after the first one.
+# Publishes up to 20 lines per second; returns after the first one.
 start_writer()
 {
 	python3 -u -c '
@@ -55,7 +55,7 @@ rows()
 	await shows "^ *$number  engine .*[0-9] ms  +[▁▂▃▄▅▆▇█ ]*[▁▂▃▄▅▆▇█]$"
 	expect 1 "$(attribute readers)" "the number of readers, without top"
 }
-test_that "a row shows number, name, readers, writers, age and history" rows
+test_that "a row shows the number, name, readers, writers, age and history" rows
 
 one_block() { [ "$(screen | grep -o '[▁▂▃▄▅▆▇█]' | paste -sd '')" = "$1" ]; }
 graph()
@@ -87,7 +87,7 @@ missed()
 test_that "missed lines of a file that processes share count once" missed
 
 there_are_rows() { [ "$(screen | grep -cE '^ *[0-9]+  ')" = "$1" ]; }
-comes_and_goes()
+add_and_remove()
 {
 	local idle
 
@@ -107,11 +107,11 @@ comes_and_goes()
 	await shows_not engine
 	await there_are_rows 1
 }
-test_that "channels appear and disappear, and idle ones are hidden until a shows them" comes_and_goes
+test_that "added channels appear, removed ones disappear, and a shows idle ones" add_and_remove
 
-# first_is NAME: its row is the first one
+# first_is NAME: the first row is this channel
 first_is() { [ "$(screen | awk 'NR == 3 { print $2 }')" = "$1" ]; }
-# sorted_by KEY NAME: after s, NAME is first
+# sorted_by KEY NAME: after pressing s, NAME is first
 sorted_by()
 {
 	terminal send-keys s
@@ -128,7 +128,7 @@ sorts()
 	top --interval 500ms
 	await first_is quiet
 	sorted_by rate engine
-	# It does not look at each process each time, and must not see half of this.
+	# It searches /proc rarely, and must not do so halfway through this.
 	pkill -STOP -x lastline
 	miss 10
 	pkill -CONT -x lastline
@@ -138,7 +138,7 @@ sorts()
 }
 test_that "s sorts by rate, missed lines, age and number" sorts
 
-# goes_to NAME KEY...: is then the first row
+# goes_to NAME KEY...: after these keys, NAME is the first row
 goes_to()
 {
 	terminal send-keys "${@:2}"
@@ -162,9 +162,9 @@ scrolls()
 	goes_to a13 End
 	goes_to a0 Home
 }
-test_that "arrows, page keys, Home and End scroll, and not beyond the ends" scrolls
+test_that "arrows, page keys, Home and End scroll, but not beyond the ends" scrolls
 
-# resizes_to COLUMNS ROWS: and it has drawn something
+# resizes_to COLUMNS ROWS: returns after the screen was drawn again
 resizes_to()
 {
 	local before
@@ -193,7 +193,7 @@ resizes()
 	terminal send-keys q
 	await shows "ended with 0"
 }
-test_that "it draws on terminals of any size, from 1 by 1" resizes
+test_that "top draws on terminals of any size" resizes
 
 ascii()
 {
@@ -205,13 +205,13 @@ ascii()
 }
 test_that "without UTF-8 the history is ASCII" ascii
 
-# ends STATUS COMMAND...: the command ends it, and the terminal is as it was
+# ends STATUS COMMAND...: COMMAND ends top, which restores the terminal
 ends()
 {
 	make engine
 	cat >"$tmp/shell" <<-END
 		echo before
-		# Without a trap the shell would end by Ctrl-C, too.
+		# Without a trap Ctrl-C would end the shell, too.
 		trap : INT
 		stty -a >$tmp/before
 		lastline top
@@ -224,27 +224,27 @@ ends()
 	"${@:2}"
 	await shows "^ended with $1$"
 	await test -s "$tmp/after"
-	cmp "$tmp/before" "$tmp/after" || fail "the terminal is not as it was"
+	cmp "$tmp/before" "$tmp/after" || fail "the terminal is not restored"
 	shows "^before$" || fail "the screen is not restored"
-	shows_not "q quit" || fail "it left something on the screen"
+	shows_not "q quit" || fail "the screen is not cleared"
 }
-test_that "q ends it with status 0, and the terminal is as it was" \
+test_that "q ends top with status 0 and restores the terminal" \
 	ends 0 terminal send-keys q
-test_that "Ctrl-C ends it with status 130, and the terminal is as it was" \
+test_that "Ctrl-C ends top with status 130 and restores the terminal" \
 	ends 130 terminal send-keys C-c
-test_that "SIGTERM ends it with status 143, and the terminal is as it was" \
+test_that "SIGTERM ends top with status 143 and restores the terminal" \
 	ends 143 pkill -TERM -x lastline
 
-terminal_goes()
+closed_terminal()
 {
 	make engine
 	top
 	close_terminal
 	await eval '! pgrep -x lastline'
 }
-test_that "it ends when its terminal is closed" terminal_goes
+test_that "top ends when its terminal is closed" closed_terminal
 
-module_goes()
+module_removed()
 {
 	make engine
 	top --interval 300ms
@@ -260,7 +260,7 @@ module_goes()
 	terminal send-keys q
 	await shows "ended with 0"
 }
-test_that "without the module it says how to load it, and goes on once it is loaded" module_goes
+test_that "without the module top says how to load it, and continues when it is loaded" module_removed
 
 bad_terminal()
 {
@@ -273,9 +273,9 @@ bad_terminal()
 		close_terminal
 	done
 }
-test_that "on a terminal that cannot be drawn on it says so, with status 1" bad_terminal
+test_that "top reports an unsupported terminal with status 1" bad_terminal
 
-# Takes a snapshot, during which a busy machine may keep the writer from publishing.
+# Compares one snapshot. On a busy machine the writer may have published nothing.
 rate_is_right()
 {
 	local before
@@ -285,7 +285,7 @@ rate_is_right()
 		fail "it fails"
 	generations=$(($(attribute generation) - before))
 	read -r _ _ rate missed readers writers age < <(tail -n 1 "$tmp/out")
-	# The process took longer than the interval.
+	# The command ran longer than the interval.
 	is_between $((generations / 8)) "$rate" $((generations / 2 + 1)) &&
 		is_between 0.1 "$rate" 25 && is_between 0 "$age" 5
 }
@@ -307,7 +307,7 @@ snapshot()
 	await first_once_is engine --sort rate --interval 2s
 	first_once_is quiet --sort number || fail "it is not sorted by number"
 }
-test_that "--once prints a row for each channel as text, without a terminal" snapshot
+test_that "top --once prints a row of text for each channel, without a terminal" snapshot
 
 after=put_all_back
 run_tests

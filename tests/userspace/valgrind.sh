@@ -1,14 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Library and commands under valgrind, for which an error or a leak fails the test. Needs
-# root, the module, and both installed.
+# Runs the tests of the library and some commands under valgrind. An error or a leak fails the
+# test. Needs root, the module, and both installed. The argument is lib_test_shared.
 #
-# usage: valgrind.sh LIB_TEST_SHARED
-#
-# valgrind takes sizes and directions of ioctls from their numbers, and would warn of
-# CLEAR. Reachable memory belongs to processes that a test kills. --exec and --every are
-# left out: Debian 12's valgrind does not know pidfd_open().
+# valgrind derives the size and direction of an ioctl from its number, and would warn of
+# CLEAR. It does not report reachable memory, which killed processes leave. --exec and
+# --every are not tested, because valgrind of Debian 12 does not support pidfd_open().
 set -u
 
 # shellcheck source=tests/userspace/machine.sh
@@ -42,7 +40,7 @@ commands()
 		remove a b
 	END
 }
-test_that "the commands make no error under valgrind and leak nothing" commands
+test_that "valgrind finds no error or leak in the commands" commands
 
 after=put_channels_back
 "${checked[@]}" "$1" || tap_failed=1

@@ -54,7 +54,7 @@ static void set_name(struct lastline_add *add, const char *name)
 	const char *error = channel_name_error(name);
 
 	if (error)
-		usage_error(&add_command, "invalid name: %s: %s", name, error);
+		usage_error(&add_command, "%s: %s", name, error);
 	strcpy(add->name, name);
 }
 
