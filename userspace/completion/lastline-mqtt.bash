@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion of lastline-mqtt(1) in bash. Asks it for its options, so that there is nothing
-# here to keep up to date.
+# bash completion of lastline-mqtt(1). The options come from its --help.
 
-# For what it offers; its own command is lastline(1).
+# Provides _lastline_offer and _lastline_channels.
 # shellcheck source=userspace/completion/lastline.bash
 . "${BASH_SOURCE[0]%-mqtt}"
 
@@ -14,8 +13,8 @@ _lastline_mqtt_options()
 	echo --help
 }
 
-# _lastline_mqtt_wants OPTION: something behind it, which --help has in capitals
-_lastline_mqtt_wants()
+# _lastline_mqtt_takes_argument OPTION: does --help show an argument, in capitals?
+_lastline_mqtt_takes_argument()
 {
 	[[ $1 =~ ^--?[a-z-]+$ ]] &&
 		lastline-mqtt --help 2>/dev/null | grep -qE "(^|[ ,])$1(, --[a-z-]+)? [A-Z]"
@@ -25,7 +24,7 @@ _lastline_mqtt()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} words last before
 
-	# "engine=topic" is three words to bash, and what is offered takes the place of the last.
+	# bash splits "engine=topic" into three words and replaces the last one.
 	[[ $word != = ]] || word=''
 	read -ra words <<<"${COMP_LINE:0:COMP_POINT}."
 	last=${words[-1]%.} before=${words[-2]}
@@ -45,7 +44,7 @@ _lastline_mqtt()
 	-c | --config | --*-file)
 		_lastline_offer_files ;;
 	*)
-		_lastline_mqtt_wants "$before" ||
+		_lastline_mqtt_takes_argument "$before" ||
 			_lastline_offer -W "$(_lastline_mqtt_options)" ;;
 	esac
 }

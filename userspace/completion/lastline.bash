@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Completion of lastline(1) in bash. Asks the command for its options and sysfs for the
-# channels, so that there is nothing here to keep up to date.
+# bash completion of lastline(1). Options come from --help, channels from sysfs.
 
-# Those of a command, from its --help.
+# _lastline_options COMMAND: prints its options
 _lastline_options()
 {
 	lastline "$1" --help 2>/dev/null | grep -oE '^  -[A-Za-z], --[a-z-]+' |
@@ -12,8 +11,8 @@ _lastline_options()
 	echo --help
 }
 
-# _lastline_wants COMMAND OPTION: something behind it, which its --help has in capitals
-_lastline_wants()
+# _lastline_takes_argument COMMAND OPTION: does --help show an argument, in capitals?
+_lastline_takes_argument()
 {
 	[[ $2 =~ ^--?[A-Za-z-]+$ ]] &&
 		lastline "$1" --help 2>/dev/null | grep -qE "^  (-., )?$2(, --[a-z-]+)? [A-Z]"
@@ -21,23 +20,23 @@ _lastline_wants()
 
 _lastline_commands() { lastline --help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p'; }
 
-# Numbers, and the names of those that have one.
+# Prints the numbers and names of all channels.
 _lastline_channels()
 {
 	local device name
 
 	for device in /sys/class/lastline/lastline*; do
-		# It may be removed at any time.
+		# The channel may have been removed.
 		{ read -r name <"$device/name"; } 2>/dev/null || continue
 		echo "${device##*/lastline}"
 		[ -z "$name" ] || echo "$name"
 	done
 }
 
-# _lastline_offer WORD...: those that begin like the present one
+# _lastline_offer OPTION...: offers the words of compgen that match the current one
 _lastline_offer() { mapfile -t COMPREPLY < <(compgen "$@" -- "$word"); }
 
-# A channel may be called like a directory, and is none.
+# Only here, because a channel may have the name of a directory.
 _lastline_offer_files()
 {
 	compopt -o filenames 2>/dev/null
@@ -54,7 +53,7 @@ _lastline()
 		_lastline_offer -W "$(_lastline_commands) --help --version"
 		return
 	fi
-	# "--group=video" is three words to bash.
+	# bash splits "--group=video" into three words.
 	if [[ $word == = ]]; then
 		word='' joined=1
 	elif [[ $before == = ]]; then
@@ -78,7 +77,7 @@ _lastline()
 				_lastline_offer -c ;;
 	top--sort | top-s)	_lastline_offer -W "number rate missed age" ;;
 	*)
-		if [ -n "$joined" ] || _lastline_wants "$command" "$before"; then
+		if [ -n "$joined" ] || _lastline_takes_argument "$command" "$before"; then
 			return
 		elif [[ $word == -* ]]; then
 			_lastline_offer -W "$(_lastline_options "$command")"
