@@ -142,7 +142,7 @@ int channel_error(const char *which, int error)
 		     which);
 		break;
 	case -EMSGSIZE:
-		warn("%s: too long for this channel; see line_max in: lastline info %s", which, which);
+		warn("%s: too long; see line_max in: lastline info %s", which, which);
 		break;
 	case -EAGAIN:
 		warn("%s: no line has been published", which);
