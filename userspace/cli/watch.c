@@ -288,12 +288,12 @@ static const struct command_option options[] = {
 	{ 'c', "count", "N", "exit after N lines" },
 	{ 't', "timeout", "TIME", "exit with status 3 if no line arrives for this long" },
 	{ 'r', "rate", "N", "read at most N lines per second, always the newest" },
-	{ 'e', "exec", "COMMAND", "run COMMAND for each line instead of printing it. The line\n"
-				  "is its standard input; LASTLINE_GENERATION, _MISSED,\n"
-				  "_REALTIME_NS and _CHANNEL are in its environment. No line\n"
-				  "is read while it runs" },
-	{ 's', "stale", "TIME", "report when the newest line becomes older than TIME, and\n"
-				"when a new one arrives; --exec gets no stale line" },
+	{ 'e', "exec", "COMMAND", "run COMMAND for each line instead of printing it.\n"
+				  "The line is its standard input; LASTLINE_GENERATION,\n"
+				  "_MISSED, _REALTIME_NS and _CHANNEL are set. No line is\n"
+				  "read while it runs" },
+	{ 's', "stale", "TIME", "report when the newest line becomes older than TIME,\n"
+				"and when a new one arrives; --exec gets no stale line" },
 	{ 'S', "on-stale", "COMMAND", "also run COMMAND when the newest line becomes stale" },
 	{},
 };
