@@ -286,10 +286,11 @@ static const struct command_option options[] = {
 	{ 'l', "line-max", "BYTES", "limit lines to BYTES, 64 to 1048576" },
 	{ 'r', "record", NULL, "publish each write as one record, whatever it contains" },
 	{ 'o', "owner", "USER", "set the owner of the device node (default: root)" },
-	{ 'g', "group", "GROUP", "set its group (default: lastline, if that group exists)" },
+	{ 'g', "group", "GROUP", "set its group (default: lastline, if it exists)" },
 	{ 'p', "permissions", "MODE", "set its permissions (default: 0660)" },
-	{ 'f', "from", "PATH", "add the channels of a file with lines \"NAME [OPTION]...\",\n"
-			       "or of all *.conf in a directory; see lastline.d(5)" },
+	{ 'f', "from", "PATH", "add the channels of a file with lines\n"
+			       "\"NAME [OPTION]...\", or of all *.conf in a directory;\n"
+			       "see lastline.d(5)" },
 	{},
 };
 

@@ -229,8 +229,8 @@ const struct command bench_command = {
 	.run = bench,
 	.about = "measure the speed on this machine",
 	.usage = "[OPTION]... [CHANNEL]\n"
-		 "Measure calls and wake-ups, and those of a pipe for comparison. Compare only the\n"
-		 "ratios with other machines. Without CHANNEL, use a temporary channel (root). With\n"
-		 "CHANNEL, it PUBLISHES lines there, which all readers get.\n",
+		 "Measure calls and wake-ups, and those of a pipe for comparison. Compare only\n"
+		 "the ratios with other machines. Without CHANNEL, use a temporary channel (root).\n"
+		 "With CHANNEL, it PUBLISHES lines there, which all readers get.\n",
 	.options = options,
 };
