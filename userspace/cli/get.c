@@ -38,7 +38,7 @@ static int get(int argc, char **argv)
 
 static const struct command_option options[] = {
 	{ 'w', "wait", "[=TIME]", "if there is no line yet, wait for one, at most TIME" },
-	{ 'n', "next", NULL, "ignore the present line, wait for the next one" },
+	{ 'n', "next", NULL, "ignore the newest line and wait for the next one" },
 	{},
 };
 

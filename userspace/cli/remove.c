@@ -64,7 +64,7 @@ static int run_clear(int argc, char **argv)
 const struct command clear_command = {
 	.name = "clear",
 	.run = run_clear,
-	.about = "delete the newest line",
+	.about = "remove the newest line",
 	.usage = "CHANNEL...\n"
-		 "Delete the newest line, as if none had been published. This wakes no reader.\n",
+		 "Remove the newest line, as if none had been published. This wakes no reader.\n",
 };

@@ -284,7 +284,7 @@ static int watch(int argc, char **argv)
 
 static const struct command_option options[] = {
 	{ 'p', "plain", NULL, "print only the line" },
-	{ 'n', "new", NULL, "skip the present line" },
+	{ 'n', "new", NULL, "skip the newest line" },
 	{ 'c', "count", "N", "exit after N lines" },
 	{ 't', "timeout", "TIME", "exit with status 3 if no line arrives for this long" },
 	{ 'r', "rate", "N", "read at most N lines per second, always the newest" },
