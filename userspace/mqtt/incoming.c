@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Topics that are subscribed to, and the channels that get their lines. A subscription with
- * wildcards gets a child for each topic that appears.
+ * Subscribed topics and the channels that their messages are written to. A subscription with
+ * wildcards gets a child for each topic that a message arrives for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,59 +10,60 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forward.h"
 #include "incoming.h"
 #include "link.h"
+#include "metrics.h"
 #include "outgoing.h"
-#include "passage.h"
 
-#define LATE_MAX	3	/* lines in a row that tell of a queue */
+#define LATE_MAX	3	/* so many late lines in a row mean a queue at the broker */
 
 /**
  * struct incoming - a topic and its channel
- * @mapping:   which
- * @parent:    whose wildcards matched; NULL for what the user asked for
- * @channel:   NULL while there is none
- * @number:    of the channel
- * @absent:    that there is none was said
- * @again:     to be subscribed to, for the newest line
- * @mid:       of the subscription
- * @last:      journey of the last line
- * @received:  messages
- * @published: of these, those that are or were on the channel
- * @duplicates: that were there already, or are older than what is there
- * @loops:     that had been in the channel before
- * @refused:   that no line could be made of
- * @missed:    lines between those that came, as far as their generations tell
- * @bytes:     of payload
- * @age_ns:    from publication at the origin until here, of the last one, as far as the two
- *             clocks agree
- * @fastest_ns: smallest age from this origin on this connection
- * @late:      lines in a row that were too late
- * @complaint: about refused ones
- * @same:      the next one of the same topic, or that also has wildcards
- * @next:      in the list
+ * @mapping:     channel, topic and their settings
+ * @parent:      subscription with wildcards that the topic matches, or NULL
+ * @channel:     open channel; NULL while it does not exist
+ * @number:      number of the channel
+ * @missing:     a warning that the channel does not exist was printed
+ * @resubscribe: subscribe (again), to get the retained message
+ * @mid:         message ID of the subscription
+ * @last:        origin of the last line
+ * @received:    messages received
+ * @published:   messages written to the channel
+ * @duplicates:  messages dropped because the channel has their line or a newer one
+ * @loops:       messages dropped because their line has passed the channel already
+ * @refused:     messages that could not be written to a channel
+ * @missed:      lines missing between those received, according to their generations
+ * @bytes:       bytes of payload received
+ * @age_ns:      time from publication at the origin to arrival, of the last line; relies on
+ *               the clocks of both machines
+ * @min_age_ns:  smallest @age_ns of the current origin since the connection was made
+ * @late:        number of late lines in a row
+ * @ratelimit:   rate limit for warnings about refused messages
+ * @next_same:   next element with the same topic, or next one with wildcards
+ * @next:        next list element
  */
 struct incoming {
 	struct mapping mapping;
 	struct incoming *parent;
 	struct lastline *channel;
 	int number;
-	bool absent;
-	bool again;
+	bool missing;
+	bool resubscribe;
 	int mid;
-	struct journey last;
+	struct origin last;
 	unsigned long received, published, duplicates, loops, refused, missed, bytes;
-	long long age_ns, fastest_ns;
+	long long age_ns, min_age_ns;
 	unsigned int late;
-	struct log_ratelimit complaint;
-	struct incoming *same;
+	struct log_ratelimit ratelimit;
+	struct incoming *next_same;
 	struct incoming *next;
 };
 
 /**
- * struct topic - those of one topic
+ * struct topic - all elements of one topic
  * @name:  the topic
- * @first: of them
+ * @first: first element, linked by @next_same
  */
 struct topic {
 	const char *name;
@@ -70,19 +71,19 @@ struct topic {
 };
 
 /**
- * struct incoming_list - all of them
- * @first:      of them, in the order of the settings, children behind
- * @topics:     tree of struct topic, without those that have wildcards
- * @wild:       these
- * @children:   how many
- * @full:       about those that were too many
+ * struct incoming_list - all subscribed topics
+ * @first:         list in the order of the settings, children after their parent
+ * @topics:        search tree of struct topic, for topics without wildcards
+ * @wild:          list of the topics with wildcards
+ * @children:      number of elements that have a parent
+ * @limit_reached: rate limit for warnings about too many children
  */
 struct incoming_list {
 	struct incoming *first;
 	void *topics;
 	struct incoming *wild;
 	unsigned long children;
-	struct log_ratelimit full;
+	struct log_ratelimit limit_reached;
 };
 
 static bool is_wild(const char *topic)
@@ -115,7 +116,7 @@ static void add_to_tree(struct incoming_list *list, struct incoming *incoming)
 		if (!tsearch(topic, &list->topics, compare))
 			die("out of memory");
 	}
-	incoming->same = topic->first;
+	incoming->next_same = topic->first;
 	topic->first = incoming;
 }
 
@@ -131,7 +132,7 @@ static void rebuild_tree(struct incoming_list *list)
 			add_to_tree(list, incoming);
 			continue;
 		}
-		incoming->same = list->wild;
+		incoming->next_same = list->wild;
 		list->wild = incoming;
 	}
 }
@@ -143,7 +144,7 @@ static struct incoming *new(const struct mapping *mapping)
 	if (!incoming)
 		die("out of memory");
 	incoming->mapping = mapping_copy(mapping);
-	incoming->fastest_ns = LLONG_MAX;
+	incoming->min_age_ns = LLONG_MAX;
 	return incoming;
 }
 
@@ -157,12 +158,11 @@ static void delete(struct incoming *incoming)
 static void refuse(struct incoming *incoming, const char *why)
 {
 	incoming->refused++;
-	warn_ratelimited(&incoming->complaint, "%s: a message does not get to %s: %s",
+	warn_ratelimited(&incoming->ratelimit, "%s: cannot write a message to %s: %s",
 			 incoming->mapping.topic, incoming->mapping.channel, why);
 }
 
-/* For a topic that appeared. */
-static int make_channel(const char *name)
+static int add_channel(const char *name)
 {
 	struct lastline_add add = new_channel_defaults();
 
@@ -170,31 +170,31 @@ static int make_channel(const char *name)
 	return lastline_add(&add);
 }
 
-/* To look for the name of one that is not there takes longer than to make it. */
-static int open_or_make(struct lastline **channel, const char *name)
+/* Tries to add first, because finding out that a name does not exist takes longer. */
+static int add_or_open(struct lastline **channel, const char *name)
 {
 	char which[16];
-	int made, ret;
+	int number, ret;
 
-	made = make_channel(name);
-	if (made >= 0) {
-		snprintf(which, sizeof(which), "%d", made);
+	number = add_channel(name);
+	if (number >= 0) {
+		snprintf(which, sizeof(which), "%d", number);
 		return lastline_open(channel, which, O_WRONLY);
 	}
 	ret = lastline_open(channel, name, O_WRONLY);
-	return ret == -ENODEV ? made : ret;
+	return ret == -ENODEV ? number : ret;
 }
 
-/* Said once, until it was there again. */
-static void say_absent(struct incoming *incoming, int error)
+/* Warns once until the channel exists again. */
+static void warn_missing(struct incoming *incoming, int error)
 {
 	const char *name = incoming->mapping.channel;
 
-	if (!incoming->absent && incoming->parent && (error == -EPERM || error == -EACCES))
-		warn("only root may make channels; as root: lastline add %s", name);
-	else if (!incoming->absent)
+	if (!incoming->missing && incoming->parent && (error == -EPERM || error == -EACCES))
+		warn("%s: permission denied; run as root: lastline add %s", name, name);
+	else if (!incoming->missing)
 		channel_error(name, error);
-	incoming->absent = true;
+	incoming->missing = true;
 }
 
 static void close_channel(struct incoming *incoming)
@@ -203,7 +203,7 @@ static void close_channel(struct incoming *incoming)
 	incoming->channel = NULL;
 }
 
-static int look_at(struct incoming *incoming)
+static int read_number(struct incoming *incoming)
 {
 	struct lastline_info info;
 	int ret = lastline_info(incoming->channel, &info);
@@ -222,31 +222,31 @@ static bool open_channel(struct incoming *incoming)
 	if (incoming->channel)
 		return true;
 	if (incoming->parent)
-		ret = open_or_make(&incoming->channel, name);
+		ret = add_or_open(&incoming->channel, name);
 	else
 		ret = lastline_open(&incoming->channel, name, O_WRONLY);
 	if (!ret)
-		ret = look_at(incoming);
+		ret = read_number(incoming);
 	if (ret) {
-		say_absent(incoming, ret);
+		warn_missing(incoming, ret);
 		return false;
 	}
-	if (incoming->absent)
-		warn("%s: is there now", name);
-	incoming->absent = false;
-	/* What was on the one before is not on this one. */
-	incoming->last = (struct journey){};
+	if (incoming->missing)
+		warn("%s: the channel exists now", name);
+	incoming->missing = false;
+	/* This may be a new channel without the last line. */
+	incoming->last = (struct origin){};
 	return true;
 }
 
-/* Also keeps the line for whoever publishes the channel. */
+/* Remembers the origin of the line if the channel is published, too. */
 static int publish(struct bridge *bridge, struct incoming *incoming, const char *data,
-		   size_t size, const struct journey *journey)
+		   size_t size, const struct origin *origin)
 {
 	struct lastline_info before, after;
 	int ret;
 
-	if (!outgoing_has(bridge, incoming->number))
+	if (!outgoing_has_number(bridge, incoming->number))
 		return lastline_publish(incoming->channel, data, size);
 	ret = lastline_info(incoming->channel, &before);
 	if (!ret)
@@ -255,67 +255,66 @@ static int publish(struct bridge *bridge, struct incoming *incoming, const char 
 		ret = lastline_info(incoming->channel, &after);
 	if (ret)
 		return ret;
-	/* As it would go on: lines go without their newline. */
+	/* Lines are forwarded without the newline. */
 	if (before.mode == LASTLINE_MODE_LINE && size > 1 && data[size - 1] == '\n')
 		size--;
-	passage_keep(incoming->number, data, size, before.generation, after.generation,
-		     incoming->mapping.topic, journey);
+	forward_remember(incoming->number, data, size, before.generation, after.generation,
+			 incoming->mapping.topic, origin);
 	return 0;
 }
 
-static void count_missed(struct incoming *incoming, const struct journey *journey)
+static void count_missed(struct incoming *incoming, const struct origin *origin)
 {
-	if (*journey->origin && !strcmp(journey->origin, incoming->last.origin) &&
-	    journey->generation > incoming->last.generation + 1)
-		incoming->missed += journey->generation - incoming->last.generation - 1;
-	incoming->last = *journey;
+	if (*origin->source && !strcmp(origin->source, incoming->last.source) &&
+	    origin->generation > incoming->last.generation + 1)
+		incoming->missed += origin->generation - incoming->last.generation - 1;
+	incoming->last = *origin;
 }
 
-/* Not one that was there already, or was here before. */
-static bool is_good(struct bridge *bridge, struct incoming *incoming,
-		    const struct mosquitto_message *message, const struct journey *journey)
+/* Drops duplicates, loops and lines that are older than that of the channel. */
+static bool should_publish(struct bridge *bridge, struct incoming *incoming,
+			   const struct mosquitto_message *message, const struct origin *origin)
 {
-	if (outgoing_settles(bridge, incoming->number, message, journey->time_ns)) {
+	if (outgoing_resolve_hold(bridge, incoming->number, message, origin->time_ns)) {
 		incoming->duplicates++;
 		return false;
 	}
-	if (journey_visited(journey, incoming->number)) {
+	if (origin_is_loop(origin, incoming->number)) {
 		incoming->loops++;
 		return false;
 	}
-	if (journey_same(journey, &incoming->last)) {
+	if (origin_equal(origin, &incoming->last)) {
 		incoming->duplicates++;
 		return false;
 	}
 	return true;
 }
 
-static void publish_message(struct bridge *bridge, struct incoming *incoming,
-			    const struct mosquitto_message *message,
-			    const struct journey *journey)
+static void write_message(struct bridge *bridge, struct incoming *incoming,
+			  const struct mosquitto_message *message, const struct origin *origin)
 {
 	int ret;
 
-	/* The retained message was taken away. */
+	/* An empty message deletes the retained message. */
 	if (!message->payloadlen)
 		ret = lastline_clear(incoming->channel);
 	else
-		ret = publish(bridge, incoming, message->payload, message->payloadlen, journey);
+		ret = publish(bridge, incoming, message->payload, message->payloadlen, origin);
 	switch (ret) {
 	case 0:
 		incoming->published++;
-		count_missed(incoming, journey);
+		count_missed(incoming, origin);
 		break;
 	case -EINVAL:
-		refuse(incoming, "a line has no newline inside; a channel with records takes it");
+		refuse(incoming, "it contains a newline; use a channel with records");
 		break;
 	case -EMSGSIZE:
-		refuse(incoming, "it is longer than the channel's lines may be");
+		refuse(incoming, "it is longer than the line_max of the channel");
 		break;
 	case -ENODEV:
 		incoming->refused++;
 		close_channel(incoming);
-		say_absent(incoming, ret);
+		warn_missing(incoming, ret);
 		break;
 	default:
 		refuse(incoming, strerror(-ret));
@@ -323,53 +322,53 @@ static void publish_message(struct bridge *bridge, struct incoming *incoming,
 }
 
 /*
- * Lines that get later and later wait in a queue of the broker, for a connection that is too
- * slow. A new one begins without a queue. What the broker had already is no measure, and
- * neither is another origin, whose clock may differ, nor the one line that waited while its
- * bridge was cut off.
+ * Lines that arrive later and later are in a queue of the broker, because the connection is
+ * too slow. A new connection starts with an empty queue. Retained messages do not count, and
+ * neither does a single late line, which may have waited for its own bridge to reconnect.
+ * Only lines of the same origin are compared, because clocks differ.
  */
-static void watch_lag(struct bridge *bridge, struct incoming *incoming,
-		      const struct mosquitto_message *message, const struct journey *journey)
+static void check_lag(struct bridge *bridge, struct incoming *incoming,
+		      const struct mosquitto_message *message, const struct origin *origin)
 {
 	uint64_t max_ns = bridge->settings->max_lag_ns;
 
-	if (message->retain || !journey->time_ns)
+	if (message->retain || !origin->time_ns)
 		return;
-	if (incoming->age_ns < incoming->fastest_ns ||
-	    strcmp(journey->origin, incoming->last.origin))
-		incoming->fastest_ns = incoming->age_ns;
-	if (!max_ns || (uint64_t)incoming->age_ns - incoming->fastest_ns <= max_ns)
+	if (incoming->age_ns < incoming->min_age_ns ||
+	    strcmp(origin->source, incoming->last.source))
+		incoming->min_age_ns = incoming->age_ns;
+	if (!max_ns || (uint64_t)incoming->age_ns - incoming->min_age_ns <= max_ns)
 		incoming->late = 0;
 	else if (++incoming->late >= LATE_MAX)
-		link_give_up(bridge->link, "lines come too late");
+		link_reconnect(bridge->link, "lines arrive too late (--max-lag)");
 }
 
 static void receive(struct bridge *bridge, struct incoming *incoming,
-		    const struct mosquitto_message *message, const struct journey *journey)
+		    const struct mosquitto_message *message, const struct origin *origin)
 {
 	incoming->received++;
 	incoming->bytes += message->payloadlen;
-	if (journey->time_ns)
-		incoming->age_ns = now_ns(CLOCK_REALTIME) - journey->time_ns;
-	/* One that is absent is looked for by incoming_tick(), not for each message. */
-	if (!incoming->channel && (incoming->absent || !open_channel(incoming))) {
+	if (origin->time_ns)
+		incoming->age_ns = now_ns(CLOCK_REALTIME) - origin->time_ns;
+	/* incoming_tick() looks for a missing channel, not every message. */
+	if (!incoming->channel && (incoming->missing || !open_channel(incoming))) {
 		incoming->refused++;
 		return;
 	}
-	if (!is_good(bridge, incoming, message, journey))
+	if (!should_publish(bridge, incoming, message, origin))
 		return;
-	watch_lag(bridge, incoming, message, journey);
-	publish_message(bridge, incoming, message, journey);
+	check_lag(bridge, incoming, message, origin);
+	write_message(bridge, incoming, message, origin);
 }
 
-/* Bytes of @topic that the wildcard at @pattern stands for. */
+/* Length of the part of @topic that the level or wildcard at @pattern matches. */
 static size_t level(const char *pattern, const char *topic)
 {
 	return *pattern == '#' ? strlen(topic) : strcspn(topic, "/");
 }
 
-/* What the wildcards of @pattern stand for, one behind the other, / becoming -. */
-static void matched(char *name, size_t size, const char *pattern, const char *topic)
+/* Joins the parts of @topic that the wildcards of @pattern match, with - for each slash. */
+static void expand_wildcards(char *name, size_t size, const char *pattern, const char *topic)
 {
 	size_t used = 0, length, i;
 
@@ -389,7 +388,7 @@ static void matched(char *name, size_t size, const char *pattern, const char *to
 	name[used] = '\0';
 }
 
-static bool is_taken(const struct incoming_list *list, const char *name)
+static bool name_is_used(const struct incoming_list *list, const char *name)
 {
 	const struct incoming *incoming;
 
@@ -400,13 +399,13 @@ static bool is_taken(const struct incoming_list *list, const char *name)
 	return false;
 }
 
-/* Fills in the *; false if that makes no name. */
+/* Replaces the * of the channel; returns false if the result is not a valid name. */
 static bool name_child(char *name, size_t size, const struct incoming *parent, const char *topic)
 {
 	const char *channel = parent->mapping.channel, *star = strchr(channel, '*');
 	char words[LASTLINE_NAME_MAX + 1];
 
-	matched(words, sizeof(words), parent->mapping.topic, topic);
+	expand_wildcards(words, sizeof(words), parent->mapping.topic, topic);
 	return snprintf(name, size, "%.*s%s%s", (int)(star - channel), channel, words,
 			star + 1) < (int)size && !channel_name_error(name);
 }
@@ -421,14 +420,16 @@ static void add_child(struct bridge *bridge, struct incoming *parent, const char
 
 	if (!name_child(name, sizeof(name), parent, topic)) {
 		parent->refused++;
-		warn_ratelimited(&parent->complaint, "%s: no channel name comes of it", topic);
-	} else if (is_taken(list, name) || outgoing_has_name(bridge, name)) {
+		warn_ratelimited(&parent->ratelimit, "%s: the topic gives no valid channel name",
+				 topic);
+	} else if (name_is_used(list, name) || outgoing_has_name(bridge, name)) {
 		parent->refused++;
-		warn_ratelimited(&parent->complaint, "%s: the channel %s is another one's", topic,
-				 name);
+		warn_ratelimited(&parent->ratelimit, "%s: channel %s is used for another topic",
+				 topic, name);
 	} else if (list->children >= bridge->settings->max_channels) {
 		parent->refused++;
-		warn_ratelimited(&list->full, "%s: no channel for it, %lu exist: --max-channels",
+		warn_ratelimited(&list->limit_reached,
+				 "%s: no channel for this topic: the limit of --max-channels is %lu",
 				 topic, bridge->settings->max_channels);
 	} else {
 		child = new(&mapping);
@@ -444,7 +445,7 @@ static bool has_child(const struct topic *topic, const struct incoming *parent)
 {
 	const struct incoming *incoming;
 
-	for (incoming = topic ? topic->first : NULL; incoming; incoming = incoming->same) {
+	for (incoming = topic ? topic->first : NULL; incoming; incoming = incoming->next_same) {
 		if (incoming->parent == parent)
 			return true;
 	}
@@ -457,7 +458,7 @@ static void add_children(struct bridge *bridge, const char *name)
 	struct incoming *incoming;
 	bool matches;
 
-	for (incoming = bridge->incoming->wild; incoming; incoming = incoming->same) {
+	for (incoming = bridge->incoming->wild; incoming; incoming = incoming->next_same) {
 		if (has_child(topic, incoming) ||
 		    mosquitto_topic_matches_sub(incoming->mapping.topic, name, &matches) ||
 		    !matches)
@@ -467,63 +468,64 @@ static void add_children(struct bridge *bridge, const char *name)
 }
 
 /**
- * incoming_message - for the channels of its topic
- * @bridge:     that got it
- * @message:    it
- * @properties: of it, or NULL
+ * incoming_message - write a message to the channels of its topic
+ * @bridge:     the bridge
+ * @message:    the message
+ * @properties: its properties, or NULL
  */
 void incoming_message(struct bridge *bridge, const struct mosquitto_message *message,
 		      const mosquitto_property *properties)
 {
 	const struct topic *topic;
 	struct incoming *incoming;
-	struct journey journey;
+	struct origin origin;
 
-	journey_read(&journey, properties);
+	origin_from_properties(&origin, properties);
 	add_children(bridge, message->topic);
 	topic = find_topic(bridge->incoming, message->topic);
-	for (incoming = topic ? topic->first : NULL; incoming; incoming = incoming->same)
-		receive(bridge, incoming, message, &journey);
+	for (incoming = topic ? topic->first : NULL; incoming; incoming = incoming->next_same)
+		receive(bridge, incoming, message, &origin);
 }
 
-static void subscribe(struct bridge *bridge, struct incoming *incoming)
+static void subscribe_to(struct bridge *bridge, struct incoming *incoming)
 {
 	int ret;
 
-	incoming->again = false;
-	if (!link_has_properties(bridge->link) &&
-	    mappings_join(&bridge->settings->publish, &incoming->mapping)) {
-		warn("%s: with MQTT 3.1.1, not joined to %s in both directions",
-		     incoming->mapping.channel, incoming->mapping.topic);
+	incoming->resubscribe = false;
+	if (!link_is_mqtt5(bridge->link) &&
+	    mappings_contain(&bridge->settings->publish, &incoming->mapping)) {
+		warn("%s: cannot subscribe for %s, which is published there: needs MQTT 5",
+		     incoming->mapping.topic, incoming->mapping.channel);
 		return;
 	}
 	ret = link_subscribe(bridge->link, &incoming->mid, incoming->mapping.topic,
 			     incoming->mapping.qos);
 	if (ret)
-		warn("%s: %s", incoming->mapping.topic, mosquitto_strerror(ret));
+		warn("%s: cannot subscribe: %s", incoming->mapping.topic,
+		     mosquitto_strerror(ret));
 }
 
 /**
- * incoming_connected - subscribe to all
- * @bridge: that is connected
+ * incoming_connected - subscribe to all topics
+ * @bridge: the bridge
  */
 void incoming_connected(struct bridge *bridge)
 {
 	struct incoming *incoming;
 
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
-		incoming->fastest_ns = LLONG_MAX;
+		incoming->min_age_ns = LLONG_MAX;
 		incoming->late = 0;
 		if (!incoming->parent)
-			subscribe(bridge, incoming);
+			subscribe_to(bridge, incoming);
 	}
 }
 
 /**
- * incoming_tick - look for channels that were not there
- * @bridge: whose
+ * incoming_tick - look for missing channels
+ * @bridge: the bridge
  *
- * To subscribe again brings the newest line of one that is there now.
+ * Subscribes again for a channel that exists now, to get the retained message.
  */
 void incoming_tick(struct bridge *bridge)
 {
@@ -534,21 +536,21 @@ void incoming_tick(struct bridge *bridge)
 		    !open_channel(incoming))
 			continue;
 		/* Once for all of its children. */
-		(incoming->parent ? incoming->parent : incoming)->again = true;
+		(incoming->parent ? incoming->parent : incoming)->resubscribe = true;
 	}
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
-		if (incoming->again && link_connected(bridge->link))
-			subscribe(bridge, incoming);
+		if (incoming->resubscribe && link_is_connected(bridge->link))
+			subscribe_to(bridge, incoming);
 	}
 }
 
 /**
- * incoming_granted - what the broker says of a subscription
- * @bridge: whose
- * @mid:    of the subscription
- * @qos:    that it grants; 128 and more: none
+ * incoming_subscribed - the broker has answered a subscription
+ * @bridge: the bridge
+ * @mid:    message ID of the subscription
+ * @qos:    granted QoS; 128 or larger is a reason for a refusal
  */
-void incoming_granted(struct bridge *bridge, int mid, int qos)
+void incoming_subscribed(struct bridge *bridge, int mid, int qos)
 {
 	const struct incoming *incoming;
 
@@ -556,20 +558,20 @@ void incoming_granted(struct bridge *bridge, int mid, int qos)
 		if (incoming->parent || incoming->mid != mid)
 			continue;
 		if (qos >= MQTT_RC_UNSPECIFIED)
-			warn("%s: the broker does not let us subscribe: %s",
+			warn("%s: the broker refuses the subscription: %s",
 			     incoming->mapping.topic, mosquitto_reason_string(qos));
-		outgoing_granted(bridge, incoming->mapping.topic);
+		outgoing_subscribed(bridge, incoming->mapping.topic);
 	}
 }
 
-/* Takes it out of the list, and its children behind it. */
-static struct incoming *take_out(struct incoming **list, const struct mapping *mapping,
-				 struct incoming **last)
+/* Removes the topic of a mapping and its children, up to @last, from the list. */
+static struct incoming *remove_mapping(struct incoming **list, const struct mapping *mapping,
+				       struct incoming **last)
 {
 	struct incoming **place, *found, *end;
 
 	for (place = list; (found = *place); place = &found->next) {
-		if (found->parent || !mapping_same(&found->mapping, mapping))
+		if (found->parent || !mapping_equal(&found->mapping, mapping))
 			continue;
 		for (end = found; end->next && end->next->parent == found; end = end->next)
 			;
@@ -591,7 +593,7 @@ static bool is_subscribed(const struct incoming_list *list, const char *topic)
 	return false;
 }
 
-static void drop_all(struct bridge *bridge, struct incoming *old)
+static void delete_all(struct bridge *bridge, struct incoming *old)
 {
 	struct incoming *next;
 
@@ -606,9 +608,9 @@ static void drop_all(struct bridge *bridge, struct incoming *old)
 }
 
 /**
- * incoming_set - which topics are subscribed to from now on
- * @bridge:   by whom
- * @mappings: them; what is there already goes on as it is
+ * incoming_set - set the topics to subscribe to
+ * @bridge:   the bridge
+ * @mappings: the topics; existing subscriptions are not interrupted
  */
 void incoming_set(struct bridge *bridge, const struct mappings *mappings)
 {
@@ -617,25 +619,25 @@ void incoming_set(struct bridge *bridge, const struct mappings *mappings)
 	size_t i;
 
 	for (i = 0; i < mappings->count; i++) {
-		incoming = take_out(&old, &mappings->list[i], &last);
+		incoming = remove_mapping(&old, &mappings->list[i], &last);
 		if (!incoming) {
 			incoming = new(&mappings->list[i]);
-			incoming->again = true;
+			incoming->resubscribe = true;
 			last = incoming;
 		}
 		*end = incoming;
 		end = &last->next;
 	}
 	*end = NULL;
-	drop_all(bridge, old);
+	delete_all(bridge, old);
 	rebuild_tree(list);
 	incoming_tick(bridge);
 }
 
 /**
- * incoming_new - none yet
+ * incoming_new - create an empty list
  *
- * Return: an empty list.
+ * Return: the list; the caller frees it with incoming_free().
  */
 struct incoming_list *incoming_new(void)
 {
@@ -647,8 +649,8 @@ struct incoming_list *incoming_new(void)
 }
 
 /**
- * incoming_free - an empty list
- * @list: it
+ * incoming_free - free an empty list
+ * @list: the list
  */
 void incoming_free(struct incoming_list *list)
 {
@@ -656,26 +658,11 @@ void incoming_free(struct incoming_list *list)
 	free(list);
 }
 
-static json_t *one_json(const struct incoming *incoming)
-{
-	return json_pack("{s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "topic", incoming->mapping.topic, "channel", incoming->mapping.channel,
-			 "qos", incoming->mapping.qos, "there", !!incoming->channel,
-			 "received", (json_int_t)incoming->received,
-			 "published", (json_int_t)incoming->published,
-			 "duplicates", (json_int_t)incoming->duplicates,
-			 "loops", (json_int_t)incoming->loops,
-			 "refused", (json_int_t)incoming->refused,
-			 "missed", (json_int_t)incoming->missed,
-			 "bytes", (json_int_t)incoming->bytes,
-			 "age_ns", (json_int_t)incoming->age_ns);
-}
-
 /**
- * incoming_json - what came of them
- * @bridge: whose
+ * incoming_json - metrics of the subscribed topics
+ * @bridge: the bridge
  *
- * Return: an array.
+ * Return: a JSON array.
  */
 json_t *incoming_json(const struct bridge *bridge)
 {
@@ -683,6 +670,16 @@ json_t *incoming_json(const struct bridge *bridge)
 	const struct incoming *incoming;
 
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next)
-		json_array_append_new(array, one_json(incoming));
+		metrics_append(array, &incoming->mapping, incoming->channel, (struct metric[]){
+			{ "received", incoming->received },
+			{ "published", incoming->published },
+			{ "duplicates", incoming->duplicates },
+			{ "loops", incoming->loops },
+			{ "refused", incoming->refused },
+			{ "missed", incoming->missed },
+			{ "bytes", incoming->bytes },
+			{ "age_ns", incoming->age_ns },
+			{}
+		});
 	return array;
 }

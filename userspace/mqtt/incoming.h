@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Topics that are subscribed to. */
+/* Subscribed topics */
 #ifndef LASTLINE_INCOMING_H
 #define LASTLINE_INCOMING_H
 
@@ -12,7 +12,7 @@ void incoming_free(struct incoming_list *list);
 void incoming_set(struct bridge *bridge, const struct mappings *mappings);
 void incoming_tick(struct bridge *bridge);
 void incoming_connected(struct bridge *bridge);
-void incoming_granted(struct bridge *bridge, int mid, int qos);
+void incoming_subscribed(struct bridge *bridge, int mid, int qos);
 void incoming_message(struct bridge *bridge, const struct mosquitto_message *message,
 		      const mosquitto_property *properties);
 json_t *incoming_json(const struct bridge *bridge);

@@ -2,15 +2,16 @@
 /*
  * The connection to the broker.
  *
- * Each attempt has a mosquitto of its own: what libmosquitto still holds of a connection
- * that was lost would be sent by the next one, and is old by then. For the same reason it
- * is given a line only when it has nothing else to write, and no more lines with QoS 1 than
- * the broker takes at a time; the kernel, only when it has sent what it had.
+ * Each attempt to connect creates a new libmosquitto client. Otherwise the library would
+ * send the messages that it kept from the previous connection, which are stale. For the same
+ * reason a line is read only when neither libmosquitto nor the kernel has unsent data, and
+ * when fewer QoS 1 messages are in flight than the broker accepts.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,65 +23,65 @@
 #include "link.h"
 #include "outgoing.h"
 
-#define WORKED_NS	(10 * NS_PER_S)	/* a connection that lasted so long was a good one */
-#define BACKOFF_MAX	60		/* seconds */
-#define CLOSE_NS	(2 * NS_PER_S)	/* at the end, for what is to be said then */
-#define IN_FLIGHT_MAX	20		/* where the broker does not say; as libmosquitto */
+#define STABLE_NS	(10 * NS_PER_S)	/* after a shorter connection, back off */
+#define BACKOFF_MAX_S	60
+#define CLOSE_NS	(2 * NS_PER_S)	/* for sending the last messages */
+#define IN_FLIGHT_MAX	20		/* libmosquitto's default, for MQTT 3.1.1 */
 #define CA_PATH		"/etc/ssl/certs"
 /*
- * Longest message that the broker may send: a line or record, its topic and properties. All
- * of one is kept in memory until it is whole.
+ * Largest packet that the broker may send: a line or record, its topic and properties. The
+ * library keeps an incomplete packet in memory.
  */
 #define PACKET_MAX	(LASTLINE_LINE_MAX_MAX + UINT16_MAX + 65536)
 
-/* Channels that have a line, in the order in which they came. */
+/* Channels that have a line to send, first in, first out */
 TAILQ_HEAD(outgoing_queue, outgoing);
 
 /**
- * struct link - the connection
- * @bridge:        of which it is a part
- * @mosq:          of this attempt, or NULL between two
- * @io:            source: its socket
- * @retry:         source: time for the next attempt
- * @waiting:       who has a line
- * @sent:          whose line is in flight, by its message id
- * @in_flight:     how many are
- * @in_flight_max: how many the broker takes
- * @qos_max:       that it takes
- * @packet_max:    bytes that it takes in a message, with all that is around it
- * @reached:       the socket is connected
- * @only_ipv4:     try only such addresses this time
- * @connected:     and so is MQTT
- * @old_protocol:  the broker speaks 3.1.1 only
- * @failed:        what libmosquitto said when it was to send something
- * @attempts:      since the last connection that worked
- * @reconnects:    connections but the first
- * @since_ns:      when it was connected, CLOCK_MONOTONIC; 0: never
- * @problem:       what libmosquitto or the broker said last
+ * struct link - the connection to the broker
+ * @bridge:           bridge that the link belongs to
+ * @mosq:             client of this attempt, or NULL between two attempts
+ * @io:               event source: the socket
+ * @retry:            event source: time of the next attempt
+ * @queue:            channels that have a line to send
+ * @in_flight_by_mid: channels with a message in flight, by message ID
+ * @in_flight:        number of messages in flight
+ * @in_flight_max:    number of messages in flight that the broker accepts
+ * @qos_max:          largest QoS that the broker accepts
+ * @packet_max:       largest packet that the broker accepts, in bytes
+ * @socket_connected: the socket is connected
+ * @connected:        the broker has accepted the connection
+ * @force_ipv4:       use IPv4 in this attempt
+ * @mqtt311:          use MQTT 3.1.1, because the broker refused MQTT 5
+ * @error:            last error of libmosquitto; 0 means none
+ * @attempts:         failed attempts since the last stable connection
+ * @reconnects:       number of connections without the first one
+ * @connected_ns:     time when @connected became true, CLOCK_MONOTONIC; 0 means never
+ * @problem:          last error text from libmosquitto or the broker
  */
 struct link {
 	struct bridge *bridge;
 	struct mosquitto *mosq;
 	sd_event_source *io;
 	sd_event_source *retry;
-	struct outgoing_queue waiting;
-	struct outgoing *sent[UINT16_MAX + 1];
+	struct outgoing_queue queue;
+	struct outgoing *in_flight_by_mid[UINT16_MAX + 1];
 	unsigned int in_flight;
 	unsigned int in_flight_max;
 	int qos_max;
 	uint32_t packet_max;
-	bool reached;
+	bool socket_connected;
 	bool connected;
-	bool only_ipv4;
-	bool old_protocol;
-	int failed;
+	bool force_ipv4;
+	bool mqtt311;
+	int error;
 	unsigned int attempts;
 	unsigned long reconnects;
-	uint64_t since_ns;
+	uint64_t connected_ns;
 	char problem[256];
 };
 
-/* May a line go now? */
+/* Can the next line be sent now? */
 static bool has_room(const struct link *link)
 {
 	return link->connected && link->in_flight < link->in_flight_max &&
@@ -91,98 +92,102 @@ static void set_events(struct link *link)
 {
 	uint32_t events = EPOLLIN;
 
-	/* While TLS shakes hands, it wants to write all the time. */
-	if (!link->reached || (link->connected && mosquitto_want_write(link->mosq)) ||
-	    (!TAILQ_EMPTY(&link->waiting) && has_room(link)))
+	/* During the TLS handshake mosquitto_want_write() is always true. */
+	if (!link->socket_connected || (link->connected && mosquitto_want_write(link->mosq)) ||
+	    (!TAILQ_EMPTY(&link->queue) && has_room(link)))
 		events |= EPOLLOUT;
 	check_event(sd_event_source_set_io_events(link->io, events));
 }
 
-static void say_state(const struct link *link, const char *state)
+/* Prints the state of the connection, and shows it in systemctl status. */
+static void __attribute__((__format__(__printf__, 1, 2))) report_state(const char *format, ...)
 {
-	warn("%s %s", link->bridge->settings->broker, state);
-	sd_notifyf(0, "STATUS=%s %s", link->bridge->settings->broker, state);
+	char state[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(state, sizeof(state), format, args);
+	va_end(args);
+	warn("%s", state);
+	sd_notifyf(0, "STATUS=%s", state);
 }
 
-/* Out of the queue. */
-static void stop_waiting(struct link *link, struct outgoing *outgoing)
+static void dequeue(struct link *link, struct outgoing *outgoing)
 {
-	if (outgoing->turn.queued)
-		TAILQ_REMOVE(&link->waiting, outgoing, turn.entry);
-	outgoing->turn.queued = false;
+	if (outgoing->send.queued)
+		TAILQ_REMOVE(&link->queue, outgoing, send.entry);
+	outgoing->send.queued = false;
 }
 
-/* Whose line was in flight, if it was one of ours. */
-static struct outgoing *landed(struct link *link, int mid)
+/* Returns the channel whose message this is, or NULL. */
+static struct outgoing *finish_in_flight(struct link *link, int mid)
 {
-	struct outgoing *outgoing = link->sent[mid];
+	struct outgoing *outgoing = link->in_flight_by_mid[mid];
 
 	if (outgoing) {
-		outgoing->turn.mid = 0;
-		link->sent[mid] = NULL;
+		outgoing->send.mid = 0;
+		link->in_flight_by_mid[mid] = NULL;
 		link->in_flight--;
 	}
 	return outgoing;
 }
 
-/* Nothing of it is left, and nothing of it will be sent. */
-static void take_down(struct link *link)
+static void close_connection(struct link *link)
 {
 	link->io = sd_event_source_disable_unref(link->io);
 	mosquitto_destroy(link->mosq);
 	link->mosq = NULL;
 	link->connected = false;
-	outgoing_lost(link->bridge);
+	outgoing_disconnected(link->bridge);
 }
 
-static bool has_worked(const struct link *link)
+static bool was_stable(const struct link *link)
 {
-	return now_ns(CLOCK_MONOTONIC) - link->since_ns > WORKED_NS;
+	return now_ns(CLOCK_MONOTONIC) - link->connected_ns > STABLE_NS;
 }
 
 /*
- * After a connection that worked at once, but not all machines at once; after others later
- * and later.
+ * After a stable connection retry within a second, at a random time so that many machines do
+ * not connect at once. Then double the delay each time.
  */
 static uint64_t backoff(struct link *link)
 {
-	uint64_t longest = NS_PER_S, lot;
+	uint64_t limit = NS_PER_S, jitter;
 
-	if (link->connected && has_worked(link))
+	if (link->connected && was_stable(link))
 		link->attempts = 0;
-	if (getrandom(&lot, sizeof(lot), 0) != sizeof(lot))
-		lot = 0;
+	if (getrandom(&jitter, sizeof(jitter), 0) != sizeof(jitter))
+		jitter = 0;
 	if (!link->attempts++)
-		return lot % longest;
-	longest <<= link->attempts < 8 ? link->attempts - 2 : 6;
-	if (longest > BACKOFF_MAX * NS_PER_S)
-		longest = BACKOFF_MAX * NS_PER_S;
-	return longest / 2 + lot % (longest / 2);
+		return jitter % limit;
+	limit <<= link->attempts < 8 ? link->attempts - 2 : 6;
+	if (limit > BACKOFF_MAX_S * NS_PER_S)
+		limit = BACKOFF_MAX_S * NS_PER_S;
+	return limit / 2 + jitter % (limit / 2);
 }
 
-static void try_again(struct link *link, uint64_t delay_ns)
+static void start_retry_timer(struct link *link, uint64_t delay_ns)
 {
 	check_event(sd_event_source_set_time(link->retry,
 					     (now_ns(CLOCK_MONOTONIC) + delay_ns) / 1000));
 	check_event(sd_event_source_set_enabled(link->retry, SD_EVENT_ONESHOT));
 }
 
-static void drop(struct link *link, const char *why)
+static void disconnect(struct link *link, const char *why)
 {
 	uint64_t delay_ns = backoff(link);
-	char state[384];
 
-	if (!link->reached)
-		link->only_ipv4 = !link->only_ipv4;
+	if (!link->socket_connected)
+		link->force_ipv4 = !link->force_ipv4;
 
-	snprintf(state, sizeof(state), "%s: %s; next attempt in %.1f s",
-		 link->connected ? "is lost" : "cannot be had", why, (double)delay_ns / NS_PER_S);
-	say_state(link, state);
-	take_down(link);
-	try_again(link, delay_ns);
+	report_state("%s %s: %s; retrying in %.1f s",
+		     link->connected ? "lost the connection to" : "cannot connect to",
+		     link->bridge->settings->broker, why, (double)delay_ns / NS_PER_S);
+	close_connection(link);
+	start_retry_timer(link, delay_ns);
 }
 
-/* What the library said itself is more than its errors' names. */
+/* Disconnects. The library's own message says more than the text for its error code. */
 static void fail(struct link *link, int error)
 {
 	int saved = errno;
@@ -191,21 +196,21 @@ static void fail(struct link *link, int error)
 	if (!*why && error == MOSQ_ERR_ERRNO && saved)
 		why = strerror(saved);
 	else if (!*why && error == MOSQ_ERR_KEEPALIVE)
-		why = "it does not answer";
-	else if (!*why && link->connected && !has_worked(link))
-		why = "it was closed soon; does another client have this --id?";
+		why = "no answer from the broker";
+	else if (!*why && link->connected && !was_stable(link))
+		why = "closed by the broker; does another client use the same --id?";
 	else if (!*why)
 		why = mosquitto_strerror(error ? error : MOSQ_ERR_CONN_LOST);
-	drop(link, why);
+	disconnect(link, why);
 }
 
-/* All that libmosquitto checks itself is the host's name, and it does not say that it did. */
+/* libmosquitto checks the host name itself, and OpenSSL has no reason for that failure. */
 static const char *certificate_problem(struct mosquitto *mosq)
 {
 	const SSL *ssl = mosquitto_ssl_get(mosq);
 	long error = ssl ? SSL_get_verify_result(ssl) : X509_V_ERR_UNSPECIFIED;
 
-	return error == X509_V_ERR_UNSPECIFIED ? "it is another host's" :
+	return error == X509_V_ERR_UNSPECIFIED ? "it is for another host" :
 		X509_verify_cert_error_string(error);
 }
 
@@ -216,22 +221,22 @@ static void on_log(struct mosquitto *mosq, void *arg, int level, const char *tex
 	if (level != MOSQ_LOG_ERR)
 		return;
 	if (strstr(text, "certificate verify failed"))
-		snprintf(link->problem, sizeof(link->problem), "the broker's certificate: %s",
-			 certificate_problem(mosq));
+		snprintf(link->problem, sizeof(link->problem),
+			 "invalid certificate of the broker: %s", certificate_problem(mosq));
 	else if (!*link->problem)
 		snprintf(link->problem, sizeof(link->problem), "%s", text);
 }
 
-/* The connection is no good any more; on_io() or link_tick() drops it. */
-static void note(struct link *link, int error)
+/* Remembers an error; on_io() or link_tick() disconnects then. */
+static void note_error(struct link *link, int error)
 {
 	if (error)
-		link->failed = error;
+		link->error = error;
 }
 
 static void read_limits(struct link *link, const mosquitto_property *properties)
 {
-	uint16_t receive_max = link->old_protocol ? IN_FLIGHT_MAX : UINT16_MAX;
+	uint16_t receive_max = link->mqtt311 ? IN_FLIGHT_MAX : UINT16_MAX;
 	uint8_t qos_max = 1, retains = 1;
 
 	link->packet_max = UINT32_MAX;
@@ -243,31 +248,32 @@ static void read_limits(struct link *link, const mosquitto_property *properties)
 	link->in_flight_max = receive_max;
 	link->qos_max = qos_max;
 	if (!retains)
-		warn("%s retains nothing: who comes later has to wait for the next line",
+		warn("%s does not retain messages: new subscribers wait for the next line",
 		     link->bridge->settings->broker);
 }
 
-/* With QoS 0, which waits for nothing: it may be the last that is said. */
+/* With QoS 0, because there may be no time to wait for an answer. */
 static void publish_state(struct link *link, const char *state)
 {
 	const char *topic = link->bridge->settings->state_topic;
 
 	if (*topic)
-		note(link, mosquitto_publish_v5(link->mosq, NULL, topic, strlen(state), state, 0,
-						true, NULL));
+		note_error(link, mosquitto_publish_v5(link->mosq, NULL, topic, strlen(state),
+						      state, 0, true, NULL));
 }
 
-static void on_refused(struct link *link, int reason)
+static void read_refusal(struct link *link, int reason)
 {
 	if (reason == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION ||
 	    reason == CONNACK_REFUSED_PROTOCOL_VERSION) {
-		snprintf(link->problem, sizeof(link->problem), "no MQTT %s there, trying %s",
-			 link->old_protocol ? "3.1.1" : "5", link->old_protocol ? "5" : "3.1.1");
-		link->old_protocol = !link->old_protocol;
+		snprintf(link->problem, sizeof(link->problem),
+			 "the broker does not support MQTT %s, trying %s",
+			 link->mqtt311 ? "3.1.1" : "5", link->mqtt311 ? "5" : "3.1.1");
+		link->mqtt311 = !link->mqtt311;
 		return;
 	}
 	snprintf(link->problem, sizeof(link->problem), "%s",
-		 link->old_protocol ? mosquitto_connack_string(reason) :
+		 link->mqtt311 ? mosquitto_connack_string(reason) :
 		 mosquitto_reason_string(reason));
 }
 
@@ -277,22 +283,23 @@ static void on_connect(struct mosquitto *mosq, void *arg, int reason, int flags,
 	struct link *link = arg;
 
 	if (reason) {
-		on_refused(link, reason);
+		read_refusal(link, reason);
 		return;
 	}
-	if (link->since_ns)
+	if (link->connected_ns)
 		link->reconnects++;
-	link->since_ns = now_ns(CLOCK_MONOTONIC);
+	link->connected_ns = now_ns(CLOCK_MONOTONIC);
 	link->connected = true;
 	link->problem[0] = '\0';
 	read_limits(link, properties);
-	say_state(link, link->old_protocol ? "is connected (MQTT 3.1.1)" : "is connected");
+	report_state("connected to %s with MQTT %s", link->bridge->settings->broker,
+		     link->mqtt311 ? "3.1.1" : "5");
 	publish_state(link, "online");
 	incoming_connected(link->bridge);
 	outgoing_connected(link->bridge);
 }
 
-/* Only what the broker says of it: of all else the functions' values tell. */
+/* Handles only reasons from the broker; other errors are return values of functions. */
 static void on_disconnect(struct mosquitto *mosq, void *arg, int reason,
 			  const mosquitto_property *properties)
 {
@@ -300,7 +307,7 @@ static void on_disconnect(struct mosquitto *mosq, void *arg, int reason,
 
 	if (reason == MQTT_RC_SESSION_TAKEN_OVER)
 		snprintf(link->problem, sizeof(link->problem),
-			 "another client has the id %s", link->bridge->settings->id);
+			 "another client uses the id %s", link->bridge->settings->id);
 	else if (reason >= MQTT_RC_UNSPECIFIED)
 		snprintf(link->problem, sizeof(link->problem), "%s",
 			 mosquitto_reason_string(reason));
@@ -310,7 +317,7 @@ static void on_publish(struct mosquitto *mosq, void *arg, int mid, int reason,
 		       const mosquitto_property *properties)
 {
 	struct link *link = arg;
-	struct outgoing *outgoing = landed(link, mid);
+	struct outgoing *outgoing = finish_in_flight(link, mid);
 
 	if (outgoing)
 		outgoing_confirmed(outgoing, reason);
@@ -330,11 +337,11 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count,
 	struct link *link = arg;
 
 	if (count)
-		incoming_granted(link->bridge, mid, granted[0]);
+		incoming_subscribed(link->bridge, mid, granted[0]);
 }
 
-/* Says which file, and why it cannot be read. */
-static bool can_read(struct link *link, const char *name)
+/* Checks beforehand, because libmosquitto's error does not name the file. */
+static bool is_readable(struct link *link, const char *name)
 {
 	if (!name || !access(name, R_OK))
 		return true;
@@ -342,7 +349,7 @@ static bool can_read(struct link *link, const char *name)
 	return false;
 }
 
-/* The first line of the file, to be freed. */
+/* The first line of the file; the caller frees it. */
 static char *read_password(const char *name)
 {
 	FILE *file = fopen(name, "re");
@@ -365,7 +372,7 @@ static int set_user(struct link *link)
 
 	if (!settings->user)
 		return 0;
-	if (!can_read(link, settings->password_file))
+	if (!is_readable(link, settings->password_file))
 		return MOSQ_ERR_AUTH;
 	if (settings->password_file)
 		password = read_password(settings->password_file);
@@ -382,8 +389,8 @@ static int set_tls(struct link *link)
 
 	if (!settings->tls)
 		return 0;
-	if (!can_read(link, settings->ca_file) || !can_read(link, settings->cert_file) ||
-	    !can_read(link, settings->key_file))
+	if (!is_readable(link, settings->ca_file) || !is_readable(link, settings->cert_file) ||
+	    !is_readable(link, settings->key_file))
 		return MOSQ_ERR_TLS;
 	return mosquitto_tls_set(link->mosq, settings->ca_file,
 				 settings->ca_file ? NULL : CA_PATH, settings->cert_file,
@@ -401,46 +408,47 @@ static void set_callbacks(struct mosquitto *mosq)
 }
 
 /*
- * The connect that does not wait takes no properties. The other one keeps them before it
- * finds that there is no port -1. Without them, a broker could send us messages of 256 MiB.
+ * Limits the size of received messages, which could be 256 MiB otherwise. The asynchronous
+ * connect takes no properties. The synchronous one stores them before it fails because of
+ * the invalid port.
  */
 static void set_properties(struct link *link)
 {
 	mosquitto_property *properties = NULL;
 
-	if (link->old_protocol)
+	if (link->mqtt311)
 		return;
-	check(mosquitto_property_add_int32(&properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
-					   PACKET_MAX));
+	check_mosq(mosquitto_property_add_int32(&properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
+						PACKET_MAX));
 	mosquitto_connect_bind_v5(link->mosq, link->bridge->settings->host, -1, 0, NULL,
 				  properties);
 	mosquitto_property_free_all(&properties);
 }
 
-/* A fresh mosquitto that knows all but where to go. */
-static int set_up(struct link *link)
+/* Creates and configures a client, but does not connect it. */
+static int create_client(struct link *link)
 {
 	const struct settings *settings = link->bridge->settings;
 	int ret;
 
-	/* Without a session there: the broker would queue for us what gets old. */
+	/* A clean session, so that the broker does not queue messages while disconnected. */
 	link->mosq = mosquitto_new(settings->id, true, link);
 	if (!link->mosq)
 		die("%s", strerror(errno));
 	set_callbacks(link->mosq);
-	check(mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
-				   link->old_protocol ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5));
-	check(mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1));
-	check(mosquitto_int_option(link->mosq, MOSQ_OPT_SEND_MAXIMUM, UINT16_MAX));
+	check_mosq(mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
+					link->mqtt311 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5));
+	check_mosq(mosquitto_int_option(link->mosq, MOSQ_OPT_TCP_NODELAY, 1));
+	check_mosq(mosquitto_int_option(link->mosq, MOSQ_OPT_SEND_MAXIMUM, UINT16_MAX));
 	set_properties(link);
 	if (*settings->state_topic)
-		check(mosquitto_will_set(link->mosq, settings->state_topic, strlen("offline"),
-					 "offline", 0, true));
+		check_mosq(mosquitto_will_set(link->mosq, settings->state_topic, strlen("offline"),
+					      "offline", 0, true));
 	ret = set_user(link);
 	return ret ? ret : set_tls(link);
 }
 
-/* Lost lines are no use: who does not confirm for so long is gone, and so are they. */
+/* Keeps little unsent data in the kernel, and gives up data that is not acknowledged. */
 static void set_socket(struct link *link, int fd)
 {
 	unsigned int unsent = 1, timeout_ms = link->bridge->settings->keepalive * 2000;
@@ -449,19 +457,19 @@ static void set_socket(struct link *link, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
-/* Whose turn it is. The kernel says when it is the next one's. */
-static void let_one_go(struct link *link)
+/* Sends one line; EPOLLOUT triggers the next one. */
+static void send_next(struct link *link)
 {
-	struct outgoing *outgoing = TAILQ_FIRST(&link->waiting);
+	struct outgoing *outgoing = TAILQ_FIRST(&link->queue);
 
 	if (!outgoing || !has_room(link))
 		return;
-	stop_waiting(link, outgoing);
-	outgoing_turn(outgoing);
+	dequeue(link, outgoing);
+	outgoing_send(outgoing);
 }
 
-/* Of TLS, libmosquitto says nothing. */
-static void say_unreachable(struct link *link, int fd)
+/* libmosquitto does not report this error with TLS. */
+static void read_socket_error(struct link *link, int fd)
 {
 	int error = 0;
 	socklen_t size = sizeof(error);
@@ -470,44 +478,44 @@ static void say_unreachable(struct link *link, int fd)
 	snprintf(link->problem, sizeof(link->problem), "%s", strerror(error));
 }
 
-static bool is_good(const struct link *link)
+static bool is_usable(const struct link *link)
 {
-	return !link->failed && mosquitto_socket(link->mosq) >= 0;
+	return !link->error && mosquitto_socket(link->mosq) >= 0;
 }
 
-/* After anything that may have failed. */
-static void go_on(struct link *link)
+/* Call after anything that may have noted an error, or changed the events to wait for. */
+static void set_events_or_fail(struct link *link)
 {
-	if (is_good(link))
+	if (is_usable(link))
 		set_events(link);
 	else
-		fail(link, link->failed);
+		fail(link, link->error);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct link *link = arg;
 
-	if (!link->reached && events & (EPOLLERR | EPOLLHUP)) {
-		say_unreachable(link, fd);
+	if (!link->socket_connected && events & (EPOLLERR | EPOLLHUP)) {
+		read_socket_error(link, fd);
 		fail(link, MOSQ_ERR_CONN_LOST);
 		return 0;
 	}
-	/* TLS shakes hands in what is called reading. */
-	if (!link->reached || events & ~EPOLLOUT)
-		note(link, mosquitto_loop_read(link->mosq, 1));
-	link->reached = true;
-	if (is_good(link) && mosquitto_want_write(link->mosq))
-		note(link, mosquitto_loop_write(link->mosq, 1));
-	if (is_good(link) && events & EPOLLOUT)
-		let_one_go(link);
-	go_on(link);
+	/* The TLS handshake is part of mosquitto_loop_read(). */
+	if (!link->socket_connected || events & ~EPOLLOUT)
+		note_error(link, mosquitto_loop_read(link->mosq, 1));
+	link->socket_connected = true;
+	if (is_usable(link) && mosquitto_want_write(link->mosq))
+		note_error(link, mosquitto_loop_write(link->mosq, 1));
+	if (is_usable(link) && events & EPOLLOUT)
+		send_next(link);
+	set_events_or_fail(link);
 	return 0;
 }
 
 /**
- * link_open - try to connect, now
- * @link: it
+ * link_open - try to connect now
+ * @link: the link
  */
 void link_open(struct link *link)
 {
@@ -515,22 +523,21 @@ void link_open(struct link *link)
 	int ret;
 
 	link->problem[0] = '\0';
-	link->reached = false;
-	link->failed = 0;
+	link->socket_connected = false;
+	link->error = 0;
 	errno = 0;
-	ret = set_up(link);
+	ret = create_client(link);
 	/*
-	 * Of a name's addresses only the first is tried, which may be one of IPv6 where
-	 * nobody listens: with an address of our own that is none of IPv6, it is another one.
-	 * To look up the name may take seconds, in which nothing else happens; without a
-	 * connection there is not much to do.
+	 * libmosquitto tries only the first address of the host, which may be an IPv6 address
+	 * that the broker does not listen on. A local IPv4 address makes it use IPv4. The
+	 * name lookup may block for seconds, which is acceptable without a connection.
 	 */
 	if (!ret)
 		ret = mosquitto_connect_bind_async(link->mosq, settings->host, settings->port,
 						   settings->keepalive,
-						   link->only_ipv4 ? "0.0.0.0" : NULL);
+						   link->force_ipv4 ? "0.0.0.0" : NULL);
 	if (ret == MOSQ_ERR_EAI)
-		snprintf(link->problem, sizeof(link->problem), "%s: no such host", settings->host);
+		snprintf(link->problem, sizeof(link->problem), "host %s not found", settings->host);
 	if (ret) {
 		fail(link, ret);
 		return;
@@ -547,34 +554,34 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *arg)
 }
 
 /**
- * link_tick - once a second: keepalive
- * @link: it
+ * link_tick - send and check keepalive messages; called every second
+ * @link: the link
  */
 void link_tick(struct link *link)
 {
 	if (!link->mosq)
 		return;
-	note(link, mosquitto_loop_misc(link->mosq));
-	if (is_good(link) && link->reached && mosquitto_want_write(link->mosq))
-		note(link, mosquitto_loop_write(link->mosq, 1));
-	go_on(link);
+	note_error(link, mosquitto_loop_misc(link->mosq));
+	if (is_usable(link) && link->socket_connected && mosquitto_want_write(link->mosq))
+		note_error(link, mosquitto_loop_write(link->mosq, 1));
+	set_events_or_fail(link);
 }
 
 /**
- * link_give_up - it is no good: connect anew, soon
- * @link: it
- * @why:  that is
+ * link_reconnect - disconnect soon, and reconnect without backoff
+ * @link: the link
+ * @why:  reason, for the message
  */
-void link_give_up(struct link *link, const char *why)
+void link_reconnect(struct link *link, const char *why)
 {
 	snprintf(link->problem, sizeof(link->problem), "%s", why);
-	note(link, MOSQ_ERR_CONN_LOST);
+	note_error(link, MOSQ_ERR_CONN_LOST);
 	link->attempts = 0;
 }
 
 /**
- * link_close - say goodbye, and wait until it is said, but not for long
- * @link: it
+ * link_close - publish "offline" and disconnect; waits at most CLOSE_NS
+ * @link: the link
  */
 void link_close(struct link *link)
 {
@@ -590,18 +597,18 @@ void link_close(struct link *link)
 			;
 	}
 	if (link->mosq)
-		take_down(link);
-	/* The next broker may be another one. */
+		close_connection(link);
+	/* The settings may name another broker now. */
 	link->attempts = 0;
-	link->old_protocol = false;
-	link->only_ipv4 = false;
+	link->mqtt311 = false;
+	link->force_ipv4 = false;
 }
 
 /**
- * link_new - not connected yet
- * @bridge: of which it is a part
+ * link_new - create a link that is not connected
+ * @bridge: the bridge
  *
- * Return: it, to be freed by link_free().
+ * Return: the link; the caller frees it with link_free().
  */
 struct link *link_new(struct bridge *bridge)
 {
@@ -610,7 +617,7 @@ struct link *link_new(struct bridge *bridge)
 	if (!link)
 		die("out of memory");
 	link->bridge = bridge;
-	TAILQ_INIT(&link->waiting);
+	TAILQ_INIT(&link->queue);
 	check_event(sd_event_add_time(bridge->event, &link->retry, CLOCK_MONOTONIC, 0, 1000,
 				      on_retry, link));
 	check_event(sd_event_source_set_enabled(link->retry, SD_EVENT_OFF));
@@ -618,8 +625,8 @@ struct link *link_new(struct bridge *bridge)
 }
 
 /**
- * link_free - after link_close()
- * @link: it
+ * link_free - free a link after link_close()
+ * @link: the link
  */
 void link_free(struct link *link)
 {
@@ -628,32 +635,32 @@ void link_free(struct link *link)
 }
 
 /**
- * link_connected - is it?
- * @link: it
+ * link_is_connected - check the connection
+ * @link: the link
  *
- * Return: whether lines can go.
+ * Return: true if the broker has accepted the connection.
  */
-bool link_connected(const struct link *link)
+bool link_is_connected(const struct link *link)
 {
 	return link->connected;
 }
 
 /**
- * link_has_properties - can messages have some?
- * @link: it
+ * link_is_mqtt5 - check the protocol
+ * @link: the link
  *
- * Return: whether the broker speaks MQTT 5.
+ * Return: true with MQTT 5, false with MQTT 3.1.1, which has no message properties.
  */
-bool link_has_properties(const struct link *link)
+bool link_is_mqtt5(const struct link *link)
 {
-	return !link->old_protocol;
+	return !link->mqtt311;
 }
 
 /**
- * link_reconnects - how often was it connected anew?
- * @link: it
+ * link_reconnects - count the connections
+ * @link: the link
  *
- * Return: that.
+ * Return: number of connections without the first one.
  */
 unsigned long link_reconnects(const struct link *link)
 {
@@ -661,65 +668,65 @@ unsigned long link_reconnects(const struct link *link)
 }
 
 /**
- * link_want - one has a line
- * @link:     that is to take it, by outgoing_turn(), when it can
- * @outgoing: who has
+ * link_queue - call outgoing_send() as soon as a line can be sent
+ * @link:     the link
+ * @outgoing: channel with an unseen line
  */
-void link_want(struct link *link, struct outgoing *outgoing)
+void link_queue(struct link *link, struct outgoing *outgoing)
 {
-	if (outgoing->turn.queued || !link->connected)
+	if (outgoing->send.queued || !link->connected)
 		return;
-	TAILQ_INSERT_TAIL(&link->waiting, outgoing, turn.entry);
-	outgoing->turn.queued = true;
+	TAILQ_INSERT_TAIL(&link->queue, outgoing, send.entry);
+	outgoing->send.queued = true;
 	set_events(link);
 }
 
 /**
- * link_forget - it has no line any more, and none in flight
- * @link:     that forgets it
- * @outgoing: who
+ * link_cancel - remove a channel from the queue and from the messages in flight
+ * @link:     the link
+ * @outgoing: the channel
  */
-void link_forget(struct link *link, struct outgoing *outgoing)
+void link_cancel(struct link *link, struct outgoing *outgoing)
 {
-	stop_waiting(link, outgoing);
-	landed(link, outgoing->turn.mid);
+	dequeue(link, outgoing);
+	finish_in_flight(link, outgoing->send.mid);
 }
 
-/* As it is in the packet: what begins it, lengths of topic and properties, the id. */
-static bool fits(const struct link *link, const struct message *message)
+/* Adds fixed header, length and bytes of the topic, message ID, length of the properties. */
+static bool fits_packet(const struct link *link, const struct message *message)
 {
 	return 5 + 2 + strlen(message->topic) + 2 + 4 + message->overhead + message->size <=
 		link->packet_max;
 }
 
 /**
- * link_publish - send a message, retained
- * @link:     by which
- * @outgoing: who is told when it is confirmed
- * @message:  it
+ * link_publish - send a retained message
+ * @link:     the link
+ * @outgoing: channel to call outgoing_confirmed() for
+ * @message:  the message
  *
- * Return: 0 or an error of libmosquitto; but for that of too large messages, the link is
- * about to be dropped.
+ * Return: 0 or an error of libmosquitto. After any error but MOSQ_ERR_OVERSIZE_PACKET the
+ * link disconnects.
  */
 int link_publish(struct link *link, struct outgoing *outgoing, const struct message *message)
 {
 	int qos = message->qos > link->qos_max ? link->qos_max : message->qos;
 	int mid, ret;
 
-	/* If libmosquitto says so, it has kept the message nevertheless. */
-	if (!fits(link, message))
+	/* libmosquitto would return the same error, but keep the message. */
+	if (!fits_packet(link, message))
 		return MOSQ_ERR_OVERSIZE_PACKET;
 	ret = mosquitto_publish_v5(link->mosq, &mid, message->topic, message->size,
 				   message->payload, qos, true, message->properties);
-	/* An id that is still in flight after all others have been used. */
-	if (!ret && qos && link->sent[mid])
+	/* The message IDs have wrapped around to one that is still in flight. */
+	if (!ret && qos && link->in_flight_by_mid[mid])
 		ret = MOSQ_ERR_PROTOCOL;
-	note(link, ret);
+	note_error(link, ret);
 	if (ret)
 		return ret;
 	if (qos) {
-		link->sent[mid] = outgoing;
-		outgoing->turn.mid = mid;
+		link->in_flight_by_mid[mid] = outgoing;
+		outgoing->send.mid = mid;
 		link->in_flight++;
 	} else {
 		outgoing_confirmed(outgoing, 0);
@@ -728,10 +735,10 @@ int link_publish(struct link *link, struct outgoing *outgoing, const struct mess
 }
 
 /**
- * link_subscribe - to a topic
- * @link:  by which
- * @mid:   gets the number by which incoming_granted() is told
- * @topic: which
+ * link_subscribe - subscribe to a topic
+ * @link:  the link
+ * @mid:   result: message ID that incoming_subscribed() is called with
+ * @topic: topic filter
  * @qos:   0 or 1
  *
  * Return: 0 or an error of libmosquitto.
@@ -745,9 +752,9 @@ int link_subscribe(struct link *link, int *mid, const char *topic, int qos)
 }
 
 /**
- * link_unsubscribe - and get no more of it
- * @link:  by which
- * @topic: which
+ * link_unsubscribe - unsubscribe from a topic
+ * @link:  the link
+ * @topic: topic filter
  */
 void link_unsubscribe(struct link *link, const char *topic)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lastline-mqtt(1): joins channels to MQTT topics. */
+/* lastline-mqtt(1): a bridge between channels and MQTT topics. */
 #include <signal.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -12,10 +12,10 @@
 #define TICK_US	1000000
 
 /**
- * struct program - the bridge, and how it was called
- * @bridge: it
- * @argc:   of main()
- * @argv:   of main()
+ * struct program - the bridge and its command line, which SIGHUP parses again
+ * @bridge: the bridge
+ * @argc:   number of arguments
+ * @argv:   arguments
  */
 struct program {
 	struct bridge bridge;
@@ -35,29 +35,29 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
 	struct bridge *bridge = arg;
 
 	return sd_event_exit(bridge->event, 0);
 }
 
-/* The settings, and what follows from them. What did not change goes on as it is. */
-static void set(struct bridge *bridge, struct settings *settings)
+/* Mappings and a connection whose settings did not change are kept. */
+static void apply_settings(struct bridge *bridge, struct settings *settings)
 {
 	struct settings *old = bridge->settings;
-	bool again = old && !settings_same_link(old, settings);
+	bool reconnect = old && !settings_same_connection(old, settings);
 
-	if (again) {
+	if (reconnect) {
 		link_close(bridge->link);
-		status_end(bridge->status);
+		status_stop(bridge->status);
 	}
 	bridge->settings = settings;
-	if (again || !old)
-		bridge->status = status_serve(bridge, !old);
+	if (reconnect || !old)
+		bridge->status = status_start(bridge, !old);
 	outgoing_set(bridge, &settings->publish);
 	incoming_set(bridge, &settings->subscribe);
-	if (again || !old)
+	if (reconnect || !old)
 		link_open(bridge->link);
 	if (old)
 		settings_free(old);
@@ -70,15 +70,16 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
 		   (unsigned long long)now_ns(CLOCK_MONOTONIC) / 1000);
-	settings = settings_again(program->argc, program->argv);
+	settings = settings_reload(program->argc, program->argv);
 	if (settings)
-		set(&program->bridge, settings);
-	warn(settings ? "the settings were read anew" : "the settings stay as they were");
+		apply_settings(&program->bridge, settings);
+	warn(settings ? "configuration reloaded" :
+		 "cannot reload the configuration; the previous one stays in effect");
 	sd_notify(0, "READY=1");
 	return 0;
 }
 
-/* Each channel is an open file. */
+/* Each channel needs an open file. */
 static void raise_limit(void)
 {
 	struct rlimit limit;
@@ -100,34 +101,34 @@ static void add_sources(struct program *program)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	check_event(sd_event_add_signal(bridge->event, NULL, SIGTERM, on_end, bridge));
-	check_event(sd_event_add_signal(bridge->event, NULL, SIGINT, on_end, bridge));
+	check_event(sd_event_add_signal(bridge->event, NULL, SIGTERM, on_terminate, bridge));
+	check_event(sd_event_add_signal(bridge->event, NULL, SIGINT, on_terminate, bridge));
 	check_event(sd_event_add_signal(bridge->event, NULL, SIGHUP, on_hangup, program));
 	check_event(sd_event_add_time_relative(bridge->event, NULL, CLOCK_MONOTONIC, TICK_US,
 					       0, on_tick, bridge));
 }
 
-static void begin(struct program *program, struct settings *settings)
+static void start(struct program *program, struct settings *settings)
 {
 	struct bridge *bridge = &program->bridge;
 
 	check_event(sd_event_new(&bridge->event));
 	check_event(sd_event_set_watchdog(bridge->event, true));
-	bridge->began_ns = now_ns(CLOCK_MONOTONIC);
+	bridge->started_ns = now_ns(CLOCK_MONOTONIC);
 	bridge->link = link_new(bridge);
 	bridge->incoming = incoming_new();
 	add_sources(program);
-	set(bridge, settings);
+	apply_settings(bridge, settings);
 	sd_notify(0, "READY=1");
 }
 
-static void end(struct bridge *bridge)
+static void stop(struct bridge *bridge)
 {
 	const struct mappings none = {};
 
 	sd_notify(0, "STOPPING=1");
 	link_close(bridge->link);
-	status_end(bridge->status);
+	status_stop(bridge->status);
 	outgoing_set(bridge, &none);
 	incoming_set(bridge, &none);
 	incoming_free(bridge->incoming);
@@ -141,16 +142,16 @@ int main(int argc, char **argv)
 	struct program program = { .argc = argc, .argv = argv };
 	struct settings *settings;
 
-	/* Who started us may ignore it, and then nobody could wait for a child. */
+	/* If SIGCHLD were ignored, as inherited, waiting for a child would fail. */
 	signal(SIGCHLD, SIG_DFL);
 	mosquitto_lib_init();
 	settings = settings_parse(argc, argv);
 	if (settings->status)
 		return status_print(settings);
 	raise_limit();
-	begin(&program, settings);
+	start(&program, settings);
 	check_event(sd_event_loop(program.bridge.event));
-	end(&program.bridge);
+	stop(&program.bridge);
 	mosquitto_lib_cleanup();
 	return STATUS_OK;
 }

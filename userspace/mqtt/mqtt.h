@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of lastline-mqtt(1) share.
+ * Shared by the parts of lastline-mqtt(1).
  *
- * One thread, one sd_event loop. No line is taken from a channel before it can be sent:
- * what waits, waits in the driver, which keeps the newest line and nothing else.
+ * There is one thread with one sd_event loop. A channel is read only when its line can be
+ * sent. Until then the line stays in the driver, which keeps only the newest one.
  */
 #ifndef LASTLINE_MQTT_H
 #define LASTLINE_MQTT_H
@@ -21,14 +21,14 @@
 #include "parse.h"
 #include "util.h"
 
-struct journey;
+struct origin;
 struct outgoing;
 
 /**
- * struct mapping - a channel and a topic that are joined
- * @channel:     as lastline_open() takes it; with a * where @topic has wildcards
- * @topic:       the topic, or what to subscribe to
- * @interval_ns: from one line to the next at least; 0: no limit
+ * struct mapping - a channel and the topic it is connected to
+ * @channel:     name or number, as for lastline_open(); contains a * if @topic has wildcards
+ * @topic:       topic to publish to, or topic filter to subscribe to
+ * @interval_ns: minimum time between two lines; 0 means no limit
  * @qos:         0 or 1
  */
 struct mapping {
@@ -39,9 +39,9 @@ struct mapping {
 };
 
 /**
- * struct mappings - several
- * @list:  them
- * @count: how many
+ * struct mappings - an array of mappings
+ * @list:  the elements
+ * @count: number of elements
  */
 struct mappings {
 	struct mapping *list;
@@ -49,25 +49,25 @@ struct mappings {
 };
 
 /**
- * struct settings - what the command line and the file ask for
- * @broker:        as it was given
- * @host:          of the broker
- * @port:          of the broker
- * @tls:           whether to speak TLS
- * @id:            name of this bridge at the broker, and as an origin of lines
- * @user:          or NULL
- * @password_file: its first line; or NULL
- * @ca_file:       who may have signed the broker's certificate; NULL: who the system trusts
- * @cert_file:     our own certificate, or NULL
- * @key_file:      its key, or NULL
- * @state_topic:   gets "online" and "offline"; "": none
- * @keepalive:     seconds, half of the time until a silent broker counts as gone
- * @max_lag_ns:    received lines that are so late mean a queue at the broker; 0: never
- * @max_channels:  how many wildcards may fill
- * @publish:       channels to publish
- * @subscribe:     topics to subscribe to
- * @status:        only ask a bridge that runs
- * @json:          for programs
+ * struct settings - settings from the command line and the configuration file
+ * @broker:        URL of the broker, as given
+ * @host:          host name or address of the broker
+ * @port:          TCP port of the broker
+ * @tls:           connect with TLS
+ * @id:            MQTT client identifier, also the first part of each line's origin
+ * @user:          user name at the broker, or NULL
+ * @password_file: file with the password in its first line, or NULL
+ * @ca_file:       trusted certificate authorities; NULL means those of the system
+ * @cert_file:     client certificate, or NULL
+ * @key_file:      private key of the client certificate, or NULL
+ * @state_topic:   topic for "online" and "offline"; "" means none
+ * @keepalive:     MQTT keepalive in seconds
+ * @max_lag_ns:    reconnect when lines are this much later than the fastest; 0 means never
+ * @max_channels:  maximum number of channels for topics that match wildcards
+ * @publish:       mappings of --publish
+ * @subscribe:     mappings of --subscribe
+ * @status:        print the metrics of the running bridge and exit
+ * @json:          print them as JSON
  */
 struct settings {
 	char *broker;
@@ -91,14 +91,14 @@ struct settings {
 };
 
 /**
- * struct bridge - the whole of it
- * @settings: what is asked for
- * @event:    the loop
- * @link:     to the broker
- * @outgoing: channels that are published, a list
- * @incoming: topics that are subscribed to
- * @status:   who asks for the metrics
- * @began_ns: CLOCK_MONOTONIC
+ * struct bridge - the state of the program
+ * @settings:   current settings
+ * @event:      event loop
+ * @link:       connection to the broker
+ * @outgoing:   list of published channels
+ * @incoming:   subscribed topics
+ * @status:     server for the metrics, or NULL
+ * @started_ns: start time, CLOCK_MONOTONIC
  */
 struct bridge {
 	struct settings *settings;
@@ -107,23 +107,23 @@ struct bridge {
 	struct outgoing *outgoing;
 	struct incoming_list *incoming;
 	struct status *status;
-	uint64_t began_ns;
+	uint64_t started_ns;
 };
 
 /* settings.c */
 extern const struct command mqtt_command;
 
 struct settings *settings_parse(int argc, char **argv);
-struct settings *settings_again(int argc, char **argv);
+struct settings *settings_reload(int argc, char **argv);
 void settings_free(struct settings *settings);
-bool settings_same_link(const struct settings *a, const struct settings *b);
-bool mappings_join(const struct mappings *mappings, const struct mapping *mapping);
-bool mapping_same(const struct mapping *a, const struct mapping *b);
+bool settings_same_connection(const struct settings *a, const struct settings *b);
+bool mappings_contain(const struct mappings *mappings, const struct mapping *mapping);
+bool mapping_equal(const struct mapping *a, const struct mapping *b);
 struct mapping mapping_copy(const struct mapping *mapping);
 void mapping_free(struct mapping *mapping);
 
-/* seldom.c */
-void check(int error);
+/* check.c */
+void check_mosq(int error);
 void check_event(int error);
 
 #endif /* LASTLINE_MQTT_H */

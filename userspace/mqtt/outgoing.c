@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Channels that are published.
+ * Published channels.
  *
- * A channel is in one of these states: there is none; it waits for a line (its source is
- * on); it has a line and waits for its turn; its line is in flight; its interval is not yet
- * over. Only in its turn a line is taken, so that it is the newest there is.
+ * A channel is in one of these states: missing; waiting for a line (@ready is on); in the
+ * queue of the link; its line is in flight; waiting for the end of its interval. The line
+ * is read when the channel leaves the queue, so it is the newest one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "forward.h"
 #include "link.h"
+#include "metrics.h"
 #include "outgoing.h"
-#include "passage.h"
 
-#define HELD_NS		NS_PER_S	/* after a subscription, for what the broker has */
-#define REFUSED_NS	(10 * NS_PER_S)	/* until the broker is asked again */
+#define HOLD_NS			NS_PER_S	/* for the retained message to arrive */
+#define REFUSED_RETRY_NS	(10 * NS_PER_S)
 
-/* Whether lines are looked for at all. */
 static void watch(struct outgoing *outgoing, bool on)
 {
 	if (outgoing->ready)
@@ -32,24 +32,24 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct outgoing *outgoing = arg;
 
 	watch(outgoing, false);
-	link_want(outgoing->bridge->link, outgoing);
+	link_queue(outgoing->bridge->link, outgoing);
 	return 0;
 }
 
-static int on_interval(sd_event_source *source, uint64_t usec, void *arg)
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
 	watch(arg, true);
 	return 0;
 }
 
-/* The next line may go, at once or when the interval is over. */
-static void go_on(struct outgoing *outgoing)
+/* Waits for the next line, now or when the interval is over. */
+static void schedule_next(struct outgoing *outgoing)
 {
 	uint64_t when_ns = outgoing->next_ns;
 
-	if (when_ns < outgoing->held_ns)
-		when_ns = outgoing->held_ns;
-	if (!outgoing->channel || !link_connected(outgoing->bridge->link) ||
+	if (when_ns < outgoing->hold_until_ns)
+		when_ns = outgoing->hold_until_ns;
+	if (!outgoing->channel || !link_is_connected(outgoing->bridge->link) ||
 	    when_ns == LASTLINE_FOREVER)
 		return;
 	if (now_ns(CLOCK_MONOTONIC) >= when_ns) {
@@ -61,22 +61,22 @@ static void go_on(struct outgoing *outgoing)
 }
 
 /*
- * On a channel that is joined to a topic in both directions, what the broker has may be newer
- * than what was here before. Until that is known, nothing goes.
+ * If the channel and the topic are connected in both directions, the retained message may be
+ * newer than the line of the channel. Nothing is sent until it has arrived.
  */
 static void hold(struct outgoing *outgoing)
 {
 	const struct bridge *bridge = outgoing->bridge;
 
-	outgoing->held_ns = 0;
-	if (link_has_properties(bridge->link) &&
-	    mappings_join(&bridge->settings->subscribe, &outgoing->mapping))
-		outgoing->held_ns = LASTLINE_FOREVER;
+	outgoing->hold_until_ns = 0;
+	if (link_is_mqtt5(bridge->link) &&
+	    mappings_contain(&bridge->settings->subscribe, &outgoing->mapping))
+		outgoing->hold_until_ns = LASTLINE_FOREVER;
 }
 
 static void close_channel(struct outgoing *outgoing)
 {
-	link_forget(outgoing->bridge->link, outgoing);
+	link_cancel(outgoing->bridge->link, outgoing);
 	sd_event_source_disable_unref(outgoing->ready);
 	sd_event_source_disable_unref(outgoing->timer);
 	lastline_close(outgoing->channel);
@@ -93,16 +93,16 @@ static void add_sources(struct outgoing *outgoing)
 				    EPOLLIN, on_line, outgoing));
 	watch(outgoing, false);
 	check_event(sd_event_add_time(event, &outgoing->timer, CLOCK_MONOTONIC, 0, 1,
-				      on_interval, outgoing));
+				      on_timer, outgoing));
 	check_event(sd_event_source_set_enabled(outgoing->timer, SD_EVENT_OFF));
 }
 
-/* Said once, until it was there again. */
-static void say_absent(struct outgoing *outgoing, int error)
+/* Warns once until the channel exists again. */
+static void warn_missing(struct outgoing *outgoing, int error)
 {
-	if (!outgoing->absent)
+	if (!outgoing->missing)
 		channel_error(outgoing->mapping.channel, error);
-	outgoing->absent = true;
+	outgoing->missing = true;
 }
 
 static void open_channel(struct outgoing *outgoing)
@@ -113,12 +113,12 @@ static void open_channel(struct outgoing *outgoing)
 	ret = lastline_open(&outgoing->channel, outgoing->mapping.channel,
 			    O_RDONLY | O_NONBLOCK);
 	if (ret) {
-		say_absent(outgoing, ret);
+		warn_missing(outgoing, ret);
 		return;
 	}
-	if (outgoing->absent)
-		warn("%s: is there now", outgoing->mapping.channel);
-	outgoing->absent = false;
+	if (outgoing->missing)
+		warn("%s: the channel exists now", outgoing->mapping.channel);
+	outgoing->missing = false;
 	ret = lastline_info(outgoing->channel, &info);
 	if (ret) {
 		lastline_close(outgoing->channel);
@@ -128,30 +128,30 @@ static void open_channel(struct outgoing *outgoing)
 	outgoing->number = info.number;
 	outgoing->record = info.mode == LASTLINE_MODE_RECORD;
 	add_sources(outgoing);
-	go_on(outgoing);
+	schedule_next(outgoing);
 }
 
-/* Where the line comes from; false if it shall not go there. */
-static bool trace(struct outgoing *outgoing, const struct lastline_line *line, size_t size,
-		  struct journey *journey)
+/* Finds out where the line comes from. Returns false if it must not be published. */
+static bool find_origin(struct outgoing *outgoing, const struct lastline_line *line, size_t size,
+			struct origin *origin)
 {
-	const struct passage *passage;
+	const struct forwarded *forwarded;
 
-	passage = passage_find(outgoing->number, line->data, size, line->generation);
-	if (!passage) {
-		journey_begin(journey, outgoing->bridge->settings->id, outgoing->mapping.channel,
-			      line);
-		return journey_stop(journey, outgoing->number);
+	forwarded = forward_find(outgoing->number, line->data, size, line->generation);
+	if (!forwarded) {
+		origin_init(origin, outgoing->bridge->settings->id, outgoing->mapping.channel,
+			    line);
+		return origin_add_hop(origin, outgoing->number);
 	}
-	/* Back to where it came from, or where nobody could see that it comes back. */
-	if (!strcmp(passage->topic, outgoing->mapping.topic) ||
-	    !link_has_properties(outgoing->bridge->link))
+	/* Not back to its topic, and not without properties, by which loops are detected. */
+	if (!strcmp(forwarded->topic, outgoing->mapping.topic) ||
+	    !link_is_mqtt5(outgoing->bridge->link))
 		return false;
-	*journey = passage->journey;
-	return journey_stop(journey, outgoing->number);
+	*origin = forwarded->origin;
+	return origin_add_hop(origin, outgoing->number);
 }
 
-/* A line goes without its newline, but an empty payload would mean that there is none. */
+/* Lines are sent without the newline, but an empty payload would delete the retained message. */
 static size_t payload_size(const struct outgoing *outgoing, const struct lastline_line *line)
 {
 	if (!outgoing->record && line->size > 1)
@@ -164,16 +164,16 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 	struct link *link = outgoing->bridge->link;
 	mosquitto_property *properties = NULL;
 	size_t size = payload_size(outgoing, line);
-	struct journey journey;
+	struct origin origin;
 	int ret;
 
-	if (!trace(outgoing, line, size, &journey)) {
-		go_on(outgoing);
+	if (!find_origin(outgoing, line, size, &origin)) {
+		schedule_next(outgoing);
 		return 0;
 	}
-	if (link_has_properties(link))
-		journey_write(&journey, &properties);
-	outgoing->held_ns = 0;
+	if (link_is_mqtt5(link))
+		origin_to_properties(&origin, &properties);
+	outgoing->hold_until_ns = 0;
 	outgoing->sent_ns = line->monotonic_ns;
 	outgoing->next_ns = add_ns(now_ns(CLOCK_MONOTONIC), outgoing->mapping.interval_ns);
 	outgoing->bytes += size;
@@ -184,7 +184,7 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 		.size = size,
 		.qos = outgoing->mapping.qos,
 		.properties = properties,
-		.overhead = journey_size(&journey),
+		.overhead = origin_properties_size(&origin),
 	});
 	mosquitto_property_free_all(&properties);
 	return ret;
@@ -193,49 +193,49 @@ static int publish(struct outgoing *outgoing, const struct lastline_line *line)
 static void refuse(struct outgoing *outgoing, const char *why)
 {
 	outgoing->refused++;
-	warn_ratelimited(&outgoing->complaint, "%s: a line does not get to %s: %s",
+	warn_ratelimited(&outgoing->ratelimit, "%s: cannot publish to %s: %s",
 			 outgoing->mapping.channel, outgoing->mapping.topic, why);
-	go_on(outgoing);
+	schedule_next(outgoing);
 }
 
 /**
- * outgoing_turn - send the newest line
- * @outgoing: whose turn it is
+ * outgoing_send - read and send the newest line
+ * @outgoing: channel that has left the queue of the link
  */
-void outgoing_turn(struct outgoing *outgoing)
+void outgoing_send(struct outgoing *outgoing)
 {
 	struct lastline_line line;
 	int ret;
 
 	ret = lastline_take(outgoing->channel, &line, 0);
 	if (ret == -EAGAIN) {
-		/* Cleared meanwhile. */
-		go_on(outgoing);
+		/* The channel was cleared. */
+		schedule_next(outgoing);
 		return;
 	}
 	if (ret) {
 		close_channel(outgoing);
-		say_absent(outgoing, ret);
+		warn_missing(outgoing, ret);
 		return;
 	}
 	outgoing->conflated += line.missed;
 	ret = publish(outgoing, &line);
 	if (ret == MOSQ_ERR_OVERSIZE_PACKET)
-		refuse(outgoing, "the broker takes none as large as this");
-	/* After other errors the link is about to be lost, and then the line comes again. */
+		refuse(outgoing, "larger than the broker accepts");
+	/* After other errors the link disconnects, and the line is sent again. */
 }
 
 /**
- * outgoing_confirmed - the broker answered, or with QoS 0 the kernel has it
- * @outgoing: whose line
- * @reason:   code of MQTT 5
+ * outgoing_confirmed - handle the result of a publication
+ * @outgoing: channel whose line was in flight
+ * @reason:   MQTT 5 reason code; 0 with QoS 0
  */
 void outgoing_confirmed(struct outgoing *outgoing, int reason)
 {
 	if (reason >= MQTT_RC_UNSPECIFIED) {
-		/* It may be of another mind later. */
+		/* The broker may accept it later. */
 		lastline_rewind(outgoing->channel);
-		outgoing->next_ns = add_ns(now_ns(CLOCK_MONOTONIC), REFUSED_NS);
+		outgoing->next_ns = add_ns(now_ns(CLOCK_MONOTONIC), REFUSED_RETRY_NS);
 		refuse(outgoing, mosquitto_reason_string(reason));
 		return;
 	}
@@ -243,12 +243,12 @@ void outgoing_confirmed(struct outgoing *outgoing, int reason)
 	outgoing->lag_ns = now_ns(CLOCK_MONOTONIC) - outgoing->sent_ns;
 	if (outgoing->lag_ns > outgoing->lag_max_ns)
 		outgoing->lag_max_ns = outgoing->lag_ns;
-	go_on(outgoing);
+	schedule_next(outgoing);
 }
 
 /**
- * outgoing_connected - the newest line of each channel goes
- * @bridge: that is connected
+ * outgoing_connected - start to send the newest line of each channel
+ * @bridge: the bridge
  */
 void outgoing_connected(struct bridge *bridge)
 {
@@ -256,35 +256,35 @@ void outgoing_connected(struct bridge *bridge)
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
 		hold(outgoing);
-		go_on(outgoing);
+		schedule_next(outgoing);
 	}
 }
 
 /**
- * outgoing_granted - what the broker has of a topic is on its way, or there is nothing
- * @bridge: that subscribed
- * @topic:  to which
+ * outgoing_subscribed - the broker has answered a subscription
+ * @bridge: the bridge
+ * @topic:  topic of the subscription, whose retained message arrives soon, if it has one
  */
-void outgoing_granted(struct bridge *bridge, const char *topic)
+void outgoing_subscribed(struct bridge *bridge, const char *topic)
 {
 	struct outgoing *outgoing;
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
-		if (!outgoing->held_ns || strcmp(outgoing->mapping.topic, topic))
+		if (!outgoing->hold_until_ns || strcmp(outgoing->mapping.topic, topic))
 			continue;
-		outgoing->held_ns = add_ns(now_ns(CLOCK_MONOTONIC), HELD_NS);
-		go_on(outgoing);
+		outgoing->hold_until_ns = add_ns(now_ns(CLOCK_MONOTONIC), HOLD_NS);
+		schedule_next(outgoing);
 	}
 }
 
-/* Is the line that was held newer than what the broker has? If not it is done with. */
+/* Compares the held line with the retained message, and skips the line if it is older. */
 static bool is_newer(struct outgoing *outgoing, const struct mosquitto_message *message,
 		     uint64_t time_ns)
 {
 	struct lastline_line line;
 	size_t size;
 
-	outgoing->held_ns = 0;
+	outgoing->hold_until_ns = 0;
 	if (lastline_take(outgoing->channel, &line, 0))
 		return false;
 	size = payload_size(outgoing, &line);
@@ -296,42 +296,42 @@ static bool is_newer(struct outgoing *outgoing, const struct mosquitto_message *
 }
 
 /**
- * outgoing_settles - a message came on a topic that its channel is also published to
- * @bridge:  that got it
- * @number:  of the channel
- * @message: it
- * @time_ns: when it was published first, CLOCK_REALTIME; 0: nobody knows
+ * outgoing_resolve_hold - compare a received message with the line that waits for it
+ * @bridge:  the bridge
+ * @number:  channel that the message is for
+ * @message: the message
+ * @time_ns: time of publication at the origin, CLOCK_REALTIME; 0 if unknown
  *
- * Return: whether the channel has a newer line that waited for this, and goes now.
+ * Return: true if the line of the channel is newer. It is sent, and the message is dropped.
  */
-bool outgoing_settles(struct bridge *bridge, int number, const struct mosquitto_message *message,
-		      uint64_t time_ns)
+bool outgoing_resolve_hold(struct bridge *bridge, int number,
+			   const struct mosquitto_message *message, uint64_t time_ns)
 {
 	struct outgoing *outgoing;
 	bool newer = false;
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
-		if (!outgoing->channel || !outgoing->held_ns || outgoing->number != number ||
+		if (!outgoing->channel || !outgoing->hold_until_ns || outgoing->number != number ||
 		    strcmp(outgoing->mapping.topic, message->topic))
 			continue;
 		newer |= is_newer(outgoing, message, time_ns);
-		go_on(outgoing);
+		schedule_next(outgoing);
 	}
 	return newer;
 }
 
 /**
- * outgoing_lost - nothing goes for a while, and nobody knows what has arrived
- * @bridge: that is not connected any more
+ * outgoing_disconnected - stop sending, and send each newest line again later
+ * @bridge: the bridge
  *
- * Not even what was confirmed: a broker that starts anew may have forgotten it.
+ * This includes confirmed lines, because a restarted broker may have lost them.
  */
-void outgoing_lost(struct bridge *bridge)
+void outgoing_disconnected(struct bridge *bridge)
 {
 	struct outgoing *outgoing;
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next) {
-		link_forget(bridge->link, outgoing);
+		link_cancel(bridge->link, outgoing);
 		if (!outgoing->channel)
 			continue;
 		watch(outgoing, false);
@@ -341,8 +341,8 @@ void outgoing_lost(struct bridge *bridge)
 }
 
 /**
- * outgoing_tick - look for channels that were not there
- * @bridge: whose
+ * outgoing_tick - look for missing channels
+ * @bridge: the bridge
  */
 void outgoing_tick(struct bridge *bridge)
 {
@@ -355,13 +355,13 @@ void outgoing_tick(struct bridge *bridge)
 }
 
 /**
- * outgoing_has - is a channel published?
- * @bridge: by whom
- * @number: of the channel
+ * outgoing_has_number - check whether a channel is published
+ * @bridge: the bridge
+ * @number: number of the channel
  *
- * Return: whether it is.
+ * Return: true if it is.
  */
-bool outgoing_has(const struct bridge *bridge, int number)
+bool outgoing_has_number(const struct bridge *bridge, int number)
 {
 	const struct outgoing *outgoing;
 
@@ -373,11 +373,11 @@ bool outgoing_has(const struct bridge *bridge, int number)
 }
 
 /**
- * outgoing_has_name - is a channel published?
- * @bridge:  by whom
- * @channel: its name
+ * outgoing_has_name - check whether a channel is published
+ * @bridge:  the bridge
+ * @channel: channel, as named in the settings
  *
- * Return: whether it is.
+ * Return: true if it is.
  */
 bool outgoing_has_name(const struct bridge *bridge, const char *channel)
 {
@@ -390,13 +390,13 @@ bool outgoing_has_name(const struct bridge *bridge, const char *channel)
 	return false;
 }
 
-/* Takes it out of the list, if it is there. */
-static struct outgoing *take_out(struct outgoing **list, const struct mapping *mapping)
+/* Removes the channel of a mapping from the list. Returns NULL if there is none. */
+static struct outgoing *remove_mapping(struct outgoing **list, const struct mapping *mapping)
 {
 	struct outgoing **place, *found;
 
 	for (place = list; (found = *place); place = &found->next) {
-		if (mapping_same(&found->mapping, mapping)) {
+		if (mapping_equal(&found->mapping, mapping)) {
 			*place = found->next;
 			return found;
 		}
@@ -417,9 +417,9 @@ static struct outgoing *new(struct bridge *bridge, const struct mapping *mapping
 }
 
 /**
- * outgoing_set - which channels are published from now on
- * @bridge:   by whom
- * @mappings: them; what is there already goes on as it is
+ * outgoing_set - set the channels to publish
+ * @bridge:   the bridge
+ * @mappings: the channels; those that are published already are not interrupted
  */
 void outgoing_set(struct bridge *bridge, const struct mappings *mappings)
 {
@@ -428,7 +428,7 @@ void outgoing_set(struct bridge *bridge, const struct mappings *mappings)
 
 	end = &bridge->outgoing;
 	for (i = 0; i < mappings->count; i++) {
-		outgoing = take_out(&old, &mappings->list[i]);
+		outgoing = remove_mapping(&old, &mappings->list[i]);
 		*end = outgoing ? outgoing : new(bridge, &mappings->list[i]);
 		end = &(*end)->next;
 	}
@@ -443,25 +443,11 @@ void outgoing_set(struct bridge *bridge, const struct mappings *mappings)
 	outgoing_tick(bridge);
 }
 
-static json_t *one_json(const struct outgoing *outgoing)
-{
-	return json_pack("{s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "channel", outgoing->mapping.channel, "topic", outgoing->mapping.topic,
-			 "qos", outgoing->mapping.qos, "there", !!outgoing->channel,
-			 "sent", (json_int_t)outgoing->sent,
-			 "confirmed", (json_int_t)outgoing->confirmed,
-			 "conflated", (json_int_t)outgoing->conflated,
-			 "refused", (json_int_t)outgoing->refused,
-			 "bytes", (json_int_t)outgoing->bytes,
-			 "lag_ns", (json_int_t)outgoing->lag_ns,
-			 "lag_max_ns", (json_int_t)outgoing->lag_max_ns);
-}
-
 /**
- * outgoing_json - what came of them
- * @bridge: whose
+ * outgoing_json - metrics of the published channels
+ * @bridge: the bridge
  *
- * Return: an array.
+ * Return: a JSON array.
  */
 json_t *outgoing_json(const struct bridge *bridge)
 {
@@ -469,6 +455,15 @@ json_t *outgoing_json(const struct bridge *bridge)
 	const struct outgoing *outgoing;
 
 	for (outgoing = bridge->outgoing; outgoing; outgoing = outgoing->next)
-		json_array_append_new(array, one_json(outgoing));
+		metrics_append(array, &outgoing->mapping, outgoing->channel, (struct metric[]){
+			{ "sent", outgoing->sent },
+			{ "confirmed", outgoing->confirmed },
+			{ "conflated", outgoing->conflated },
+			{ "refused", outgoing->refused },
+			{ "bytes", outgoing->bytes },
+			{ "lag_ns", outgoing->lag_ns },
+			{ "lag_max_ns", outgoing->lag_max_ns },
+			{}
+		});
 	return array;
 }

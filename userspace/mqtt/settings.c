@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the command line and the file ask for. A line of the file is an option of the same name. */
+/*
+ * Settings from the command line and the configuration file. A line of the file is a long
+ * option without the dashes.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,18 +10,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "journey.h"
+#include "origin.h"
 #include "mqtt.h"
 
 #define PORT		1883
 #define TLS_PORT	8883
 #define ID_MAX		64	/* bytes */
-#define CHANNEL_MAX	(JOURNEY_ORIGIN - ID_MAX - 2)
-/* Of --qos, where it was not said. */
+#define CHANNEL_MAX	(ORIGIN_SOURCE_SIZE - ID_MAX - 2)
+/* Without --qos */
 #define PUBLISH_QOS	1
 #define SUBSCRIBE_QOS	0
 
-/* Options without a letter. */
+/* Options without a short form */
 enum {
 	CA_FILE = 128,
 	CERT_FILE,
@@ -33,39 +36,43 @@ enum {
 	STATE_TOPIC,
 	STATUS,
 	USER,
-	VERSION_OF_IT,
+	VERSION_OPTION,
 };
 
 static const struct command_option options[] = {
-	{ 'b', "broker", "URL", "mqtt:// or mqtts:// and HOST[:PORT] (mqtt://localhost)" },
-	{ 'p', "publish", "CHANNEL=TOPIC", "a channel's lines, retained" },
-	{ 's', "subscribe", "TOPIC=CHANNEL",
-	  "a topic's lines; with wildcards, CHANNEL has a *" },
-	{ MAX_RATE, "max-rate", "N", "lines a second of each --publish that follows" },
-	{ QOS, "qos", "N", "0 or 1, of what follows (publish 1, subscribe 0)" },
-	{ MAX_CHANNELS, "max-channels", "N", "that wildcards may fill (64)" },
-	{ MAX_LAG, "max-lag", "TIME", "if received lines are later, connect anew (5s)" },
-	{ 'c', "config", "FILE", "options, one a line; SIGHUP reads them anew" },
-	{ ID, "id", "NAME", "unique at the broker (this host's name)" },
+	{ 'b', "broker", "URL", "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]\n"
+	  "(default: mqtt://localhost)" },
+	{ 'p', "publish", "CHANNEL=TOPIC", "publish the lines of a channel, retained" },
+	{ 's', "subscribe", "TOPIC=CHANNEL", "write messages to a channel; if TOPIC has\n"
+	  "wildcards, CHANNEL needs a *" },
+	{ MAX_RATE, "max-rate", "N", "lines per second of each --publish that follows" },
+	{ QOS, "qos", "N", "0 or 1, for the mappings that follow\n"
+	  "(default: 1 for --publish, 0 for --subscribe)" },
+	{ MAX_CHANNELS, "max-channels", "N", "limit for channels of wildcards (default: 64)" },
+	{ MAX_LAG, "max-lag", "TIME", "reconnect if lines arrive later (default: 5s)" },
+	{ 'c', "config", "FILE", "read options from FILE; SIGHUP reloads it" },
+	{ ID, "id", "NAME", "unique name of this bridge (default: host name)" },
 	{ USER, "user", "NAME", "user name at the broker" },
-	{ PASSWORD_FILE, "password-file", "FILE", "its first line is the password" },
-	{ CA_FILE, "ca-file", "FILE", "trusted certificate authorities (the system's)" },
-	{ CERT_FILE, "cert-file", "FILE", "certificate of this client" },
-	{ KEY_FILE, "key-file", "FILE", "its private key" },
-	{ KEEPALIVE, "keepalive", "TIME",
-	  "half of the time until a silent broker is gone (15s)" },
-	{ STATE_TOPIC, "state-topic", "TOPIC", "\"online\" or \"offline\" (lastline-mqtt/ID)" },
-	{ STATUS, "status", NULL, "of the one that runs with that id" },
-	{ 'j', "json", NULL, "with --status, for programs" },
-	{ VERSION_OF_IT, "version", NULL, "print the version" },
+	{ PASSWORD_FILE, "password-file", "FILE", "file with the password in its first line" },
+	{ CA_FILE, "ca-file", "FILE", "trusted certificate authorities\n"
+	  "(default: those of the system)" },
+	{ CERT_FILE, "cert-file", "FILE", "certificate of this bridge" },
+	{ KEY_FILE, "key-file", "FILE", "private key of the certificate" },
+	{ KEEPALIVE, "keepalive", "TIME", "reconnect if the broker is silent twice as long\n"
+	  "(default: 15s)" },
+	{ STATE_TOPIC, "state-topic", "TOPIC", "topic for \"online\" and \"offline\"\n"
+	  "(default: lastline-mqtt/ID)" },
+	{ STATUS, "status", NULL, "print the metrics of the running bridge" },
+	{ 'j', "json", NULL, "with --status, print JSON" },
+	{ VERSION_OPTION, "version", NULL, "print the version" },
 	{},
 };
 
 /**
- * struct parsing - as far as it has come
- * @settings: what came of it
- * @next:     what the next mapping gets of interval_ns and qos; -1: as it comes
- * @in_file:  these are words of a file
+ * struct parsing - state of the parser
+ * @settings: settings parsed so far
+ * @next:     interval_ns and qos of the mappings that follow; a qos of -1 means the default
+ * @in_file:  parsing a configuration file
  */
 struct parsing {
 	struct settings *settings;
@@ -73,7 +80,7 @@ struct parsing {
 	bool in_file;
 };
 
-/* The file of --config, as it was read last. */
+/* The configuration file as it was last read */
 static char *file_name, *file_text;
 
 static char *copy(const char *text)
@@ -93,11 +100,12 @@ static void replace(char **text, const char *with)
 
 static void broker_error(const struct settings *settings)
 {
-	usage_error(&mqtt_command, "%s is no broker like mqtt://HOST or mqtts://HOST:PORT",
+	usage_error(&mqtt_command,
+		    "invalid broker %s: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
 		    settings->broker);
 }
 
-/* mqtt://HOST:PORT, mqtts://HOST:PORT, HOST:PORT; port and what stands before may be missing. */
+/* [mqtt://|mqtts://]HOST[:PORT] */
 static void set_broker(struct settings *settings, const char *text)
 {
 	char *host, *port;
@@ -111,7 +119,8 @@ static void set_broker(struct settings *settings, const char *text)
 	else if (!strncmp(text, "mqtt://", 7))
 		text += 7;
 	if (strchr(text, '@'))
-		usage_error(&mqtt_command, "user and password have options of their own");
+		usage_error(&mqtt_command,
+			    "credentials in --broker: use --user and --password-file instead");
 	replace(&settings->host, text);
 	host = settings->host;
 	settings->port = settings->tls ? TLS_PORT : PORT;
@@ -135,7 +144,9 @@ static void set_id(struct settings *settings, const char *text)
 {
 	if (!*text || strlen(text) > ID_MAX || strchr(text, '/') ||
 	    mosquitto_pub_topic_check(text) || mosquitto_validate_utf8(text, strlen(text)))
-		usage_error(&mqtt_command, "an id has 1 to %d bytes, and none of / + #", ID_MAX);
+		usage_error(&mqtt_command,
+			    "invalid id %s: use 1 to %d bytes of UTF-8 without / + #",
+			    text, ID_MAX);
 	replace(&settings->id, text);
 }
 
@@ -143,15 +154,15 @@ static void set_keepalive(struct settings *settings, const char *text)
 {
 	uint64_t ns = parse_duration(&mqtt_command, text);
 
-	/* Less the library does not take, more the protocol cannot say. */
+	/* Limits of libmosquitto and of the protocol */
 	if (ns < 5 * NS_PER_S || ns > UINT16_MAX * NS_PER_S)
-		usage_error(&mqtt_command, "--keepalive wants 5s to %us", UINT16_MAX);
+		usage_error(&mqtt_command, "invalid keepalive %s: use 5s to %us", text, UINT16_MAX);
 	settings->keepalive = ns / NS_PER_S;
 }
 
 static void topic_error(const char *topic, const char *why)
 {
-	usage_error(&mqtt_command, "\"%s\" is no topic: %s", topic, why);
+	usage_error(&mqtt_command, "invalid topic \"%s\": %s", topic, why);
 }
 
 static void check_topic(const char *topic, int (*well_formed)(const char *), const char *why)
@@ -166,7 +177,7 @@ static void check_topic(const char *topic, int (*well_formed)(const char *), con
 		topic_error(topic, why);
 }
 
-/* Splits at an = and adds the mapping. */
+/* Splits @text at @equals and adds the mapping. */
 static void add_mapping(struct parsing *parsing, struct mappings *to, const char *text,
 			const char *equals, bool topic_first)
 {
@@ -183,7 +194,7 @@ static void add_mapping(struct parsing *parsing, struct mappings *to, const char
 	mapping.topic = topic_first ? first : copy(equals + 1);
 	mapping.channel = topic_first ? copy(equals + 1) : first;
 	if (!*mapping.channel)
-		usage_error(&mqtt_command, "which channel?");
+		usage_error(&mqtt_command, "no channel in %s", text);
 	to->list = reallocarray(to->list, to->count + 1, sizeof(*to->list));
 	if (!to->list)
 		die("out of memory");
@@ -195,12 +206,13 @@ static void add_publish(struct parsing *parsing, const char *text)
 	const char *equals = strchr(text, '=');
 
 	if (!equals)
-		usage_error(&mqtt_command, "--publish wants CHANNEL=TOPIC, not %s", text);
-	check_topic(equals + 1, mosquitto_pub_topic_check, "only --subscribe has wildcards");
-	/* It is part of the origin. */
+		usage_error(&mqtt_command, "--publish needs CHANNEL=TOPIC, not %s", text);
+	check_topic(equals + 1, mosquitto_pub_topic_check,
+		    "wildcards are allowed in --subscribe only");
+	/* The channel is part of the origin property. */
 	if (mosquitto_validate_utf8(text, equals - text) || equals - text > CHANNEL_MAX)
-		usage_error(&mqtt_command, "a channel is called by at most %d bytes of UTF-8",
-			    CHANNEL_MAX);
+		usage_error(&mqtt_command, "invalid channel in %s: use at most %d bytes of UTF-8",
+			    text, CHANNEL_MAX);
 	add_mapping(parsing, &parsing->settings->publish, text, equals, false);
 }
 
@@ -211,22 +223,22 @@ static void add_subscribe(struct parsing *parsing, const char *text)
 	const char *star;
 
 	if (!equals)
-		usage_error(&mqtt_command, "--subscribe wants TOPIC=CHANNEL, not %s", text);
+		usage_error(&mqtt_command, "--subscribe needs TOPIC=CHANNEL, not %s", text);
 	add_mapping(parsing, &parsing->settings->subscribe, text, equals, true);
 	mapping = &parsing->settings->subscribe.list[parsing->settings->subscribe.count - 1];
 	check_topic(mapping->topic, mosquitto_sub_topic_check,
-		    "+ stands for a whole level, # for all that follow");
+		    "+ must be a whole level, and # the whole last level");
 	star = strchr(mapping->channel, '*');
 	if (!strpbrk(mapping->topic, "+#") != !star || (star && strchr(star + 1, '*')))
 		usage_error(&mqtt_command,
-			    "%s: the channel of a topic with wildcards has a *, and no other has",
+			    "invalid mapping %s: CHANNEL needs one * if TOPIC has wildcards, else none",
 			    text);
 }
 
 static void parse_words(struct parsing *parsing, int argc, char **argv);
 
-/* These do something else than to run a bridge. */
-static bool is_no_setting(const char *name)
+/* Options that do not belong in a file, because they do not run the bridge */
+static bool command_line_only(const char *name)
 {
 	static const char *const names[] = { "help", "json", "status", "version" };
 	size_t i;
@@ -238,7 +250,7 @@ static bool is_no_setting(const char *name)
 	return false;
 }
 
-/* name value */
+/* Parses a line "NAME VALUE" as the option --NAME VALUE. */
 static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 {
 	char *argv[4] = { (char *)mqtt_command.name }, *value;
@@ -250,8 +262,8 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 		return;
 	for (value = line + strlen(line); isspace((unsigned char)value[-1]); )
 		*--value = '\0';
-	if (is_no_setting(line))
-		usage_error(&mqtt_command, "%s stands on the command line", line);
+	if (command_line_only(line))
+		usage_error(&mqtt_command, "%s is allowed on the command line only", line);
 	value = line + strcspn(line, " \t");
 	if (*value) {
 		*value++ = '\0';
@@ -263,7 +275,7 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 	free(argv[1]);
 }
 
-/* All of it, for a text ends with a 0 or with the file. False, and errno, if that fails. */
+/* Reads the file up to a NUL or its end. Sets errno and returns false if that fails. */
 static bool read_file(void)
 {
 	FILE *file = fopen(file_name, "re");
@@ -285,7 +297,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 	unsigned int number = 0;
 
 	if (parsing->in_file)
-		usage_error(&mqtt_command, "no --config inside of a file");
+		usage_error(&mqtt_command, "config is allowed on the command line only");
 	if (!file_name || strcmp(file_name, name)) {
 		replace(&file_name, name);
 		if (!read_file())
@@ -301,7 +313,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 	free(text);
 }
 
-/* At most so many lines a second; 0: no limit. */
+/* Converts lines per second, where 0 means no limit. */
 static uint64_t parse_interval(const char *text)
 {
 	return strcmp(text, "0") ? parse_rate(&mqtt_command, text) : 0;
@@ -365,18 +377,18 @@ static void set_option(struct parsing *parsing, int option, const char *value)
 	case USER:
 		replace(&settings->user, value);
 		break;
-	case VERSION_OF_IT:
+	case VERSION_OPTION:
 		puts("lastline-mqtt " VERSION);
 		exit(STATUS_OK);
 	}
 }
 
-/* A file may stand between other options: its lines change optind and optarg. */
+/* Saves optind, because --config parses the lines of its file with getopt, too. */
 static void parse_words(struct parsing *parsing, int argc, char **argv)
 {
 	int option, next;
 
-	optind = 0;	/* begin anew */
+	optind = 0;	/* makes getopt start again */
 	while ((option = next_option(&mqtt_command, argc, argv)) >= 0) {
 		next = optind;
 		if (option == 'c')
@@ -386,7 +398,7 @@ static void parse_words(struct parsing *parsing, int argc, char **argv)
 		optind = next;
 	}
 	if (optind < argc)
-		usage_error(&mqtt_command, "what is %s for?", argv[optind]);
+		usage_error(&mqtt_command, "unexpected argument %s", argv[optind]);
 }
 
 static void set_defaults(struct settings *settings)
@@ -404,26 +416,28 @@ static void set_defaults(struct settings *settings)
 		die("out of memory");
 }
 
-static void check_all(const struct settings *settings)
+static void check_combinations(const struct settings *settings)
 {
 	if (settings->status)
 		return;
 	if (!settings->publish.count && !settings->subscribe.count)
-		usage_error(&mqtt_command, "nothing to do without --publish and --subscribe");
+		usage_error(&mqtt_command, "nothing to do: give --publish or --subscribe");
 	if (!settings->cert_file != !settings->key_file)
-		usage_error(&mqtt_command, "--cert-file and --key-file go together");
+		usage_error(&mqtt_command, "--cert-file and --key-file need each other");
 	if (!settings->tls && (settings->ca_file || settings->cert_file))
-		usage_error(&mqtt_command, "certificates want a --broker with mqtts://");
+		usage_error(&mqtt_command, "--ca-file and --cert-file need a --broker with mqtts://");
 	if (settings->password_file && !settings->user)
-		usage_error(&mqtt_command, "--password-file without --user");
+		usage_error(&mqtt_command, "--password-file needs --user");
 }
 
 /**
- * settings_parse - of the command line, and of the file that it names
- * @argc: of main()
- * @argv: of main()
+ * settings_parse - parse the command line and the configuration file
+ * @argc: number of arguments
+ * @argv: arguments
  *
- * Return: them, to be freed by settings_free(). Ends the program if something is wrong.
+ * Exits if there is an error.
+ *
+ * Return: the settings; the caller frees them with settings_free().
  */
 struct settings *settings_parse(int argc, char **argv)
 {
@@ -437,20 +451,20 @@ struct settings *settings_parse(int argc, char **argv)
 	parsing.settings->max_lag_ns = 5 * NS_PER_S;
 	parse_words(&parsing, argc, argv);
 	set_defaults(parsing.settings);
-	check_all(parsing.settings);
+	check_combinations(parsing.settings);
 	return parsing.settings;
 }
 
 /**
- * settings_again - after the file has changed
- * @argc: of main()
- * @argv: of main()
+ * settings_reload - read the configuration file again
+ * @argc: number of arguments
+ * @argv: arguments
  *
- * What is wrong ends only a child, which tries first.
+ * A child process parses the file first, because an error ends the process that parses it.
  *
- * Return: the settings, or NULL if something was wrong, which was said then.
+ * Return: the new settings, or NULL after printing an error.
  */
-struct settings *settings_again(int argc, char **argv)
+struct settings *settings_reload(int argc, char **argv)
 {
 	int status = 0;
 	pid_t child;
@@ -470,10 +484,10 @@ struct settings *settings_again(int argc, char **argv)
 }
 
 /**
- * mapping_copy - one of its own
- * @mapping: of which
+ * mapping_copy - copy a mapping and its strings
+ * @mapping: the mapping
  *
- * Return: it, to be freed by mapping_free().
+ * Return: the copy; the caller frees it with mapping_free().
  */
 struct mapping mapping_copy(const struct mapping *mapping)
 {
@@ -485,8 +499,8 @@ struct mapping mapping_copy(const struct mapping *mapping)
 }
 
 /**
- * mapping_free - what it points to
- * @mapping: it
+ * mapping_free - free the strings of a mapping
+ * @mapping: the mapping
  */
 void mapping_free(struct mapping *mapping)
 {
@@ -494,40 +508,39 @@ void mapping_free(struct mapping *mapping)
 	free(mapping->topic);
 }
 
-/* The same channel and topic? */
-static bool joins_same(const struct mapping *a, const struct mapping *b)
+static bool same_endpoints(const struct mapping *a, const struct mapping *b)
 {
 	return !strcmp(a->channel, b->channel) && !strcmp(a->topic, b->topic);
 }
 
 /**
- * mappings_join - is there one of a channel and a topic?
- * @mappings: of all these
- * @mapping:  has the channel and the topic
+ * mappings_contain - check whether a channel and a topic are connected
+ * @mappings: mappings to search
+ * @mapping:  the channel and the topic
  *
- * Return: whether there is.
+ * Return: true if @mappings has one with the same channel and topic.
  */
-bool mappings_join(const struct mappings *mappings, const struct mapping *mapping)
+bool mappings_contain(const struct mappings *mappings, const struct mapping *mapping)
 {
 	size_t i;
 
 	for (i = 0; i < mappings->count; i++) {
-		if (joins_same(&mappings->list[i], mapping))
+		if (same_endpoints(&mappings->list[i], mapping))
 			return true;
 	}
 	return false;
 }
 
 /**
- * mapping_same - do two ask for the same?
- * @a: one
- * @b: another one
+ * mapping_equal - compare two mappings
+ * @a: the first mapping
+ * @b: the second mapping
  *
- * Return: whether they do.
+ * Return: true if all their settings are equal.
  */
-bool mapping_same(const struct mapping *a, const struct mapping *b)
+bool mapping_equal(const struct mapping *a, const struct mapping *b)
 {
-	return joins_same(a, b) && a->interval_ns == b->interval_ns && a->qos == b->qos;
+	return same_endpoints(a, b) && a->interval_ns == b->interval_ns && a->qos == b->qos;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -536,13 +549,13 @@ static bool same_text(const char *a, const char *b)
 }
 
 /**
- * settings_same_link - can what is connected stay so?
- * @a: some settings
- * @b: others
+ * settings_same_connection - compare the settings of the connection
+ * @a: the first settings
+ * @b: the second settings
  *
- * Return: whether they ask for the same broker in the same way.
+ * Return: true if no reconnect is needed to change from @a to @b.
  */
-bool settings_same_link(const struct settings *a, const struct settings *b)
+bool settings_same_connection(const struct settings *a, const struct settings *b)
 {
 	return same_text(a->broker, b->broker) && same_text(a->id, b->id) &&
 	       same_text(a->user, b->user) && same_text(a->password_file, b->password_file) &&
@@ -561,8 +574,8 @@ static void free_mappings(struct mappings *mappings)
 }
 
 /**
- * settings_free - all of it
- * @settings: them
+ * settings_free - free settings and everything that they point to
+ * @settings: the settings
  */
 void settings_free(struct settings *settings)
 {
@@ -582,8 +595,9 @@ void settings_free(struct settings *settings)
 
 const struct command mqtt_command = {
 	.name = "",
-	.about = "channels joined to MQTT topics",
+	.about = "bridge between channels and MQTT topics",
 	.usage = "[OPTION]...\n"
-		 "Joins channels to MQTT topics. Only the newest line of each ever waits.\n",
+		 "Copies lines between channels and MQTT topics. While the broker is slow or\n"
+		 "unreachable, only the newest line of each channel is kept.\n",
 	.options = options,
 };

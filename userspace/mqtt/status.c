@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The metrics of a bridge that runs. Who connects to its socket gets a file with them, as
- * JSON: it is complete before it is handed over, so that nobody who is slow holds up lines.
+ * Metrics of a running bridge. A client that connects to the socket receives the descriptor
+ * of a file with the metrics as JSON, so that a slow client cannot block the bridge.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -22,10 +22,10 @@
 #define DIRECTORY	"/lastline-mqtt"	/* below /run or $XDG_RUNTIME_DIR */
 
 /**
- * struct status - who answers
- * @address: where
- * @source:  source: somebody asks
- * @bridge:  whose metrics
+ * struct status - server for the metrics
+ * @address: address of the socket
+ * @source:  event source: a client connects
+ * @bridge:  the bridge
  */
 struct status {
 	struct sockaddr_un address;
@@ -33,7 +33,7 @@ struct status {
 	struct bridge *bridge;
 };
 
-/* Where runtime files go: the system's, or a user's; NULL: there is no such place. */
+/* The directory for runtime files, of the system or of a user, or NULL */
 static const char *runtime_directory(void)
 {
 	return access("/run", W_OK) && access("/run" DIRECTORY, W_OK) ?
@@ -53,7 +53,7 @@ static int new_socket(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		die("no socket: %s", strerror(errno));
+		die("cannot create a socket: %s", strerror(errno));
 	return fd;
 }
 
@@ -66,14 +66,13 @@ static json_t *bridge_json(const struct bridge *bridge)
 {
 	return json_pack("{s:s, s:s, s:b, s:s, s:I, s:I, s:o, s:o}",
 			 "id", bridge->settings->id, "broker", bridge->settings->broker,
-			 "connected", link_connected(bridge->link),
-			 "protocol", link_has_properties(bridge->link) ? "5" : "3.1.1",
+			 "connected", link_is_connected(bridge->link),
+			 "protocol", link_is_mqtt5(bridge->link) ? "5" : "3.1.1",
 			 "reconnects", (json_int_t)link_reconnects(bridge->link),
-			 "uptime_ns", (json_int_t)(now_ns(CLOCK_MONOTONIC) - bridge->began_ns),
+			 "uptime_ns", (json_int_t)(now_ns(CLOCK_MONOTONIC) - bridge->started_ns),
 			 "publish", outgoing_json(bridge), "subscribe", incoming_json(bridge));
 }
 
-/* A file that has them. */
 static int metrics_file(const struct bridge *bridge)
 {
 	int fd = memfd_create("metrics", MFD_CLOEXEC);
@@ -91,30 +90,30 @@ static int metrics_file(const struct bridge *bridge)
 }
 
 /**
- * union handover - a message with a file in it
- * @buffer: room for it
- * @align:  as the kernel wants it
+ * union file_message - control message for a file descriptor
+ * @buffer: the message
+ * @align:  provides the alignment of a header
  */
-union handover {
+union file_message {
 	char buffer[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
 
-static struct msghdr handover_message(union handover *handover, struct iovec *byte)
+static struct msghdr make_message(union file_message *control, struct iovec *byte)
 {
 	return (struct msghdr){
 		.msg_iov = byte,
 		.msg_iovlen = 1,
-		.msg_control = handover->buffer,
-		.msg_controllen = sizeof(handover->buffer),
+		.msg_control = control->buffer,
+		.msg_controllen = sizeof(control->buffer),
 	};
 }
 
-static void hand_over(int socket, int file)
+static void send_file(int socket, int file)
 {
-	union handover handover = {};
+	union file_message control = {};
 	struct iovec byte = { "", 1 };
-	struct msghdr message = handover_message(&handover, &byte);
+	struct msghdr message = make_message(&control, &byte);
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 	header->cmsg_level = SOL_SOCKET;
@@ -124,16 +123,16 @@ static void hand_over(int socket, int file)
 	sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static int take_over(int socket)
+static int receive_file(int socket)
 {
-	union handover handover = {};
-	const struct timeval patience = { .tv_sec = 10 };
+	union file_message control = {};
+	const struct timeval timeout = { .tv_sec = 10 };
 	struct iovec byte = { &(char){ 0 }, 1 };
-	struct msghdr message = handover_message(&handover, &byte);
+	struct msghdr message = make_message(&control, &byte);
 	struct cmsghdr *header;
 	int file;
 
-	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1)
 		return -1;
 	header = CMSG_FIRSTHDR(&message);
@@ -143,7 +142,7 @@ static int take_over(int socket)
 	return file;
 }
 
-static int on_question(sd_event_source *source, int fd, uint32_t events, void *arg)
+static int on_request(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct status *status = arg;
 	int socket, file;
@@ -153,30 +152,30 @@ static int on_question(sd_event_source *source, int fd, uint32_t events, void *a
 		return 0;
 	file = metrics_file(status->bridge);
 	if (file >= 0) {
-		hand_over(socket, file);
+		send_file(socket, file);
 		close(file);
 	}
 	close(socket);
 	return 0;
 }
 
-/* A socket that nobody listens at was left by one that was killed. What fails is said. */
-static int listen_at(const struct sockaddr_un *address)
+/* Replaces the socket of a killed bridge. Prints errors. */
+static int listen_on(const struct sockaddr_un *address)
 {
 	const struct sockaddr *generic = (const struct sockaddr *)address;
-	int fd = new_socket(), asking = new_socket();
+	int fd = new_socket(), probe = new_socket();
 
-	if (connects(asking, address)) {
-		warn("a bridge with the id %s runs already; give this one another --id",
+	if (connects(probe, address)) {
+		warn("a bridge with id %s is already running; use another --id",
 		     strrchr(address->sun_path, '/') + 1);
-		close(asking);
+		close(probe);
 		close(fd);
 		return -EADDRINUSE;
 	}
-	close(asking);
+	close(probe);
 	unlink(address->sun_path);
 	if (bind(fd, generic, sizeof(*address)) || listen(fd, SOMAXCONN)) {
-		warn("no --status from here: %s: %s", address->sun_path, strerror(errno));
+		warn("--status will not work: %s: %s", address->sun_path, strerror(errno));
 		close(fd);
 		return -EIO;
 	}
@@ -184,14 +183,14 @@ static int listen_at(const struct sockaddr_un *address)
 }
 
 /**
- * status_serve - answer who asks for the metrics
- * @bridge: whose
- * @first:  when it begins; then it is the end if there is another one of that id, for the two
- *          would take the connection from each other all the time
+ * status_start - start to serve the metrics
+ * @bridge: the bridge
+ * @first:  the program is starting; exit if another bridge with the same id is running,
+ *          because the two would close each other's connection again and again
  *
- * Return: who answers; NULL if that is not possible, which was said then.
+ * Return: the server, or NULL after printing an error.
  */
-struct status *status_serve(struct bridge *bridge, bool first)
+struct status *status_start(struct bridge *bridge, bool first)
 {
 	const char *directory = runtime_directory();
 	struct status *status = calloc(1, sizeof(*status));
@@ -202,30 +201,30 @@ struct status *status_serve(struct bridge *bridge, bool first)
 		die("out of memory");
 	status->bridge = bridge;
 	if (!set_address(&status->address, directory, bridge->settings->id)) {
-		warn("no --status from here: there is no $XDG_RUNTIME_DIR, or it is too long");
+		warn("--status will not work: XDG_RUNTIME_DIR is not set, or too long");
 		free(status);
 		return NULL;
 	}
 	snprintf(path, sizeof(path), "%s" DIRECTORY, directory);
 	mkdir(path, 0755);
-	fd = listen_at(&status->address);
+	fd = listen_on(&status->address);
 	if (fd == -EADDRINUSE && first)
 		exit(STATUS_FAILED);
 	if (fd < 0) {
 		free(status);
 		return NULL;
 	}
-	check_event(sd_event_add_io(bridge->event, &status->source, fd, EPOLLIN, on_question,
+	check_event(sd_event_add_io(bridge->event, &status->source, fd, EPOLLIN, on_request,
 				    status));
 	check_event(sd_event_source_set_io_fd_own(status->source, true));
 	return status;
 }
 
 /**
- * status_end - and answer no more
- * @status: who answered, or NULL
+ * status_stop - stop to serve the metrics
+ * @status: the server, or NULL
  */
-void status_end(struct status *status)
+void status_stop(struct status *status)
 {
 	if (!status)
 		return;
@@ -234,8 +233,8 @@ void status_end(struct status *status)
 	free(status);
 }
 
-/* The metrics of the bridge that has its socket there, or NULL. */
-static json_t *ask_there(const char *directory, const char *id)
+/* The metrics from the bridge whose socket is in @directory, or NULL */
+static json_t *request_from(const char *directory, const char *id)
 {
 	struct sockaddr_un address;
 	json_t *json = NULL;
@@ -243,7 +242,7 @@ static json_t *ask_there(const char *directory, const char *id)
 
 	fd = new_socket();
 	if (set_address(&address, directory, id) && connects(fd, &address)) {
-		file = take_over(fd);
+		file = receive_file(fd);
 		lseek(file, 0, SEEK_SET);
 		json = json_loadfd(file, 0, NULL);
 		close(file);
@@ -252,11 +251,11 @@ static json_t *ask_there(const char *directory, const char *id)
 	return json;
 }
 
-static json_t *ask(const char *id)
+static json_t *request(const char *id)
 {
-	json_t *json = ask_there("/run", id);
+	json_t *json = request_from("/run", id);
 
-	return json ? json : ask_there(getenv("XDG_RUNTIME_DIR"), id);
+	return json ? json : request_from(getenv("XDG_RUNTIME_DIR"), id);
 }
 
 static double number(const json_t *row, const char *name)
@@ -297,7 +296,7 @@ static void print_subscribe(const json_t *rows)
 		       number(row, "age_ns") / 1e6);
 }
 
-static void print_tables(const json_t *json)
+static void print_report(const json_t *json)
 {
 	const json_t *publish = json_object_get(json, "publish");
 	const json_t *subscribe = json_object_get(json, "subscribe");
@@ -313,24 +312,25 @@ static void print_tables(const json_t *json)
 }
 
 /**
- * status_print - of the bridge that runs
- * @settings: tell its id
+ * status_print - print the metrics of a running bridge
+ * @settings: settings with its id
  *
  * Return: the exit status.
  */
 int status_print(const struct settings *settings)
 {
-	json_t *json = ask(settings->id);
+	json_t *json = request(settings->id);
 
 	if (!json) {
-		warn("no bridge with the id %s runs here, or not for you", settings->id);
+		warn("no bridge with id %s is running, or you may not ask it for its status",
+		     settings->id);
 		return STATUS_FAILED;
 	}
 	if (settings->json) {
 		json_dumpf(json, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		print_tables(json);
+		print_report(json);
 	}
 	json_decref(json);
 	return STATUS_OK;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The metrics of a bridge that runs. */
+/* Metrics of a running bridge, for --status */
 #ifndef LASTLINE_STATUS_H
 #define LASTLINE_STATUS_H
 
 #include "mqtt.h"
 
-struct status *status_serve(struct bridge *bridge, bool first);
-void status_end(struct status *status);
+struct status *status_start(struct bridge *bridge, bool first);
+void status_stop(struct status *status);
 int status_print(const struct settings *settings);
 
 #endif /* LASTLINE_STATUS_H */
