@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) with processes that die, hang or are slow, and with bad links: the newest
-# line of each channel arrives in the end, and no older line after it. Needs an installed
+# lastline-mqtt(1) with processes that die, hang or are slow, and with bad links: finally the
+# newest line of each channel arrives, and no older line after it. Needs an installed
 # lastline, root, and a machine of its own.
 set -u
 
@@ -45,13 +45,13 @@ pub_many()
 	pub newest
 }
 
-# send_one: a line of each QoS has been sent, unless near has noticed the failure already;
-# it may arrive or get lost
+# send_one: sends a line of each QoS, which may arrive or get lost, unless near has noticed
+# the failure already
 send_one()
 {
 	local sent
 
-	sent=$(figure near publish sent)
+	sent=$(metric near publish sent)
 	pub "in flight"
 	await sent_or_lost "${sent% *}" "${sent#* }"
 }
@@ -59,14 +59,14 @@ sent_or_lost()
 {
 	local sent
 
-	sent=$(figure near publish sent)
+	sent=$(metric near publish sent)
 	[[ ${sent% *} -gt $1 && ${sent#* } -gt $2 ]] || not_connected
 }
 not_connected() { ! connected near; }
 
-# ends_well CHANNEL...: the newest lines and the next ones arrive, on these channels no
-# older ones, and none twice
-ends_well()
+# recovers CHANNEL...: the newest and the next lines arrive; on these channels no older line
+# arrives, and no line twice
+recovers()
 {
 	local channel
 
@@ -90,13 +90,12 @@ kill_broker() { end KILL "$broker"; }
 freeze_broker() { kill -STOP "$broker"; send_one; }
 thaw_broker() { kill -CONT "$broker"; }
 cut_near() { cut_link near; send_one; }
-mend_near() { mend_link near; }
+restore_near() { restore_link near; }
 kill_publisher() { end KILL "${bridge[near]}"; }
 start_publisher() { start_bridge near "${publish[@]}"; }
 
-# outage BREAK REPAIR CHANNEL...: lines are written before and after near notices the
-# failure. When the connection survives, the kernel may send one more line of QoS 0, so that
-# only b1 can be checked.
+# outage BREAK REPAIR CHANNEL...: writes lines before and after near notices the failure. If
+# the connection survives, the kernel may send one more line of QoS 0, so only b1 is checked.
 outage()
 {
 	begin "persistence true" "persistence_location $tmp/"
@@ -105,16 +104,16 @@ outage()
 	await not_connected
 	pub_many
 	"$2"
-	ends_well "${@:3}"
+	recovers "${@:3}"
 }
 test_that "after a restart of the broker the newest line arrives, and none twice" \
 	outage stop_broker restart_broker b0 b1
 test_that "after SIGKILL of the broker the newest line arrives, and none twice" \
 	outage kill_broker restart_broker b0 b1
-test_that "a broker that hangs counts as lost, and then gets the newest line" \
+test_that "the bridge disconnects from a hanging broker, and sends it the newest line later" \
 	outage freeze_broker thaw_broker b1
 test_that "after a failure of the network the newest line arrives, and none twice" \
-	outage cut_near mend_near b0 b1
+	outage cut_near restore_near b0 b1
 test_that "after SIGKILL of the publishing bridge the newest line arrives, and none twice" \
 	outage kill_publisher start_publisher b0 b1
 
@@ -136,28 +135,28 @@ far_cut_off()
 	pub_many
 	await disconnected far
 	pub newest
-	mend_link far
+	restore_link far
 	arrives newest
 }
 test_that "after a failure of the subscriber's network the newest line arrives" far_cut_off
 
-lost_for_a_while()
+packets_lost()
 {
 	begin
-	hamper near netem loss 100%
+	shape_link near netem loss 100%
 	send_one
 	pub_many
-	mend_link near
-	ends_well b1
+	restore_link near
+	recovers b1
 }
-test_that "while packets get lost, one line is in flight and the newest follows" lost_for_a_while
+test_that "while all packets are lost, one line is in flight, and the newest follows" packets_lost
 
 bad_network()
 {
 	local line
 
-	hamper near netem delay 200ms loss 10%
-	hamper far netem delay 200ms loss 10%
+	shape_link near netem delay 200ms loss 10%
+	shape_link far netem delay 200ms loss 10%
 	begin
 	for line in {1..50}; do
 		pub "line $line"
@@ -166,7 +165,7 @@ bad_network()
 	arrives newest
 	expect "" "$(sort -c -s -V -k 2 <(grep line "$tmp/b1") 2>&1)" "the order of lines"
 }
-test_that "with 200 ms delay and 10 % loss the newest line arrives, and lines in order" bad_network
+test_that "with 200 ms delay and 10 % loss lines arrive in order, and the newest arrives" bad_network
 
 subscriber_killed()
 {
@@ -175,16 +174,16 @@ subscriber_killed()
 	pub_many
 	await confirmed_all
 	start_bridge far "${subscribe[@]}"
-	ends_well b0 b1
+	recovers b0 b1
 }
 confirmed_all()
 {
-	[ "$(figure near publish sent)" = "$(figure near publish confirmed)" ]
+	[ "$(metric near publish sent)" = "$(metric near publish confirmed)" ]
 }
 test_that "after SIGKILL of the subscribing bridge the newest line arrives" subscriber_killed
 
-# The line of a returning bridge may be older or newer than the one that the broker has.
-back_both_ways()
+# The line of a restarted bridge may be older or newer than the retained message.
+restarted_both_ways()
 {
 	local near=(--publish a=t --subscribe t=a)
 
@@ -195,7 +194,7 @@ back_both_ways()
 	crosses a b old
 	end KILL "${bridge[near]}"
 	lastline pub b newer
-	await figure_is far publish confirmed 1
+	await metric_is far publish confirmed 1
 	start_bridge near "${near[@]}"
 	await newest_is a newer
 	expect newer "$(retained t)" "what the broker retains"
@@ -205,7 +204,7 @@ back_both_ways()
 	await newest_is b newest
 	expect newest "$(lastline get a)" "the line"
 }
-test_that "a returning bridge with both directions replaces no newer line" back_both_ways
+test_that "a restarted bridge with both directions does not replace a newer line" restarted_both_ways
 
 writer_killed()
 {
@@ -223,13 +222,13 @@ writer_killed()
 	await has_line "$tmp/b0" after
 	! grep half "$tmp/b0" || fail "a partial line arrived"
 }
-test_that "the partial line of a killed writer does not travel, and later lines do" writer_killed
+test_that "the partial line of a killed writer is not sent, and later lines are" writer_killed
 
 #
 # Overload
 #
 
-# flood CHANNEL: as many lines as the machine can write, each by a write of its own
+# flood CHANNEL: writes as many lines as the machine can, one per write
 flood()
 {
 	[ -e "$tmp/lines" ] || seq -f '%063.0f' 1 100000 >"$tmp/lines"
@@ -239,7 +238,7 @@ flood()
 	writer=$!
 }
 
-# stop_flood FROM TO: the newest line arrives
+# stop_flood FROM TO: stops the writer; the newest line arrives
 stop_flood()
 {
 	kill "$writer"
@@ -276,11 +275,11 @@ flood_without_broker()
 	restart_broker
 	stop_flood a1 b1
 }
-test_that "without a broker the memory of a bridge does not grow with the lines" flood_without_broker
+test_that "the memory of a bridge does not grow without a broker" flood_without_broker
 
-# A packet has about 300 bytes, which take 25 ms at 100 kbit/s. One is in flight, and with
-# the answer to the one before that makes less than 100 ms. Without conflation lines would
-# wait in the socket's buffer for 10 s and more. The limit leaves room for a busy machine.
+# A packet has about 300 bytes, which take 25 ms at 100 kbit/s. A line waits for at most one
+# packet and one confirmation, less than 100 ms. Without conflation lines would wait in the
+# socket buffer for 10 s and more. The limit leaves room for a busy machine.
 age_max_ns=1000000000
 
 # slow_link QOS
@@ -290,12 +289,12 @@ slow_link()
 
 	start_both
 	crosses a b before
-	hamper near tbf rate 100kbit burst 2kb latency 1s
+	shape_link near tbf rate 100kbit burst 2kb latency 1s
 	before=$(resident)
 	flood a
 	await written a 100000
 	for ((i = 0; i < 15; i++)); do
-		figure far subscribe age_ns
+		metric far subscribe age_ns
 		sleep 0.2
 	done >"$tmp/ages"
 	keeps_memory "$before"
@@ -304,7 +303,7 @@ slow_link()
 	[ "$age" -lt "$age_max_ns" ] || fail "the median age is $age ns: $(paste -s "$tmp/ages")"
 }
 for qos in 0 1; do
-	test_that "over a link of 100 kbit/s lines of QoS $qos arrive fresh, however many are written" \
+	test_that "over a link of 100 kbit/s lines of QoS $qos arrive in time while a writer floods" \
 		slow_link $qos
 done
 
@@ -315,14 +314,14 @@ slow_subscriber()
 	start_bridge near --publish a=t/a
 	start_bridge far --max-lag 2s --subscribe t/a=b
 	crosses a b before
-	# Less than the slowest machine sends. The broker queues for a slow subscriber.
-	hamper far tbf rate 20kbit burst 2kb latency 1s
+	# Slower than any machine sends, so that the broker has to queue lines
+	shape_link far tbf rate 20kbit burst 2kb latency 1s
 	flood a
 	await reconnected far
 	stop_flood a b
 }
 reconnected() { [ "$(status "$1" reconnects)" -gt 0 ]; }
-test_that "with --max-lag a slow subscriber drops the broker's queue by a new connection" \
+test_that "a slow subscriber with --max-lag reconnects to drop the queue of the broker" \
 	slow_subscriber
 
 limited_rate()
@@ -330,17 +329,17 @@ limited_rate()
 	local count begun us both=(--max-rate 5)
 
 	start_both
-	see t/a '%p'
+	log_messages t/a '%p'
 	begun=${EPOCHREALTIME/./}
 	flood a
-	await lines_at_least "$tmp/seen" 15
+	await lines_at_least "$tmp/messages" 15
 	stop_flood a b
-	count=$(wc -l <"$tmp/seen") us=$((${EPOCHREALTIME/./} - begun))
-	# Plus "ready", the first and the last line, and what the division drops.
+	count=$(wc -l <"$tmp/messages") us=$((${EPOCHREALTIME/./} - begun))
+	# Plus "ready", the first and the last line, and the rounding of the division
 	[ "$count" -le $((us / 200000 + 4)) ] || fail "$count lines in $us us"
 }
 lines_at_least() { [ "$(wc -l <"$1")" -ge "$2" ]; }
-test_that "--max-rate limits the lines sent in a second, and the newest arrives" limited_rate
+test_that "--max-rate limits the lines sent per second, and the newest line arrives" limited_rate
 
 many_channels()
 {
@@ -383,8 +382,8 @@ test_that "a bridge carries 1000 channels, and the newest line of each arrives" 
 
 restore()
 {
-	mend_link near
-	mend_link far
+	restore_link near
+	restore_link far
 	put_channels_back
 }
 

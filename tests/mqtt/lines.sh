@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) on a network without faults, and what it does with wrong messages and
-# wrong settings. Needs an installed lastline, root, and a machine of its own.
+# lastline-mqtt(1) on a network without faults, also with invalid messages and settings.
+# Needs an installed lastline, root, and a machine of its own.
 set -u
 
 # shellcheck source=tests/mqtt/network.sh
@@ -14,22 +14,22 @@ nanoseconds() { echo "${EPOCHREALTIME/./}000"; }
 # Lines
 #
 
-travels()
+arrives_plain()
 {
 	start_both
-	see t/a '%r %l %p'
+	log_messages t/a '%r %l %p'
 	crosses a b "  two words, and ü"
-	await has_line "$tmp/seen" "t/a 0 19   two words, and ü"
+	await has_line "$tmp/messages" "t/a 0 19   two words, and ü"
 	# An empty payload would delete the retained message.
 	crosses a b ''
-	await has_line "$tmp/seen" "t/a 0 1 "
+	await has_line "$tmp/messages" "t/a 0 1 "
 	expect 2 "$(generation b)" "the generation at the far end"
 	foreign pub -t t/a -m "from 3.1.1"
 	await newest_is b "from 3.1.1"
 	foreign pub -V 5 -q 1 -r -t t/a -m "from 5"
 	await newest_is b "from 5"
 }
-test_that "lines travel without their newline, also from and to other MQTT clients" travels
+test_that "lines are sent without newline, also from and to other MQTT clients" arrives_plain
 
 records()
 {
@@ -66,22 +66,22 @@ properties()
 	add a b
 	start_broker
 	start_bridge far --subscribe t/a=b
-	see t/a '%P'
+	log_messages t/a '%P'
 	lastline pub a old
 	begun=$(nanoseconds)
 	lastline pub a x=1
 	published=$(nanoseconds)
 	start_bridge near --publish a=t/a
 	await newest_is b x=1
-	await has_word "$tmp/seen" lastline-generation:2
-	cat "$tmp/seen"
+	await has_word "$tmp/messages" lastline-generation:2
+	cat "$tmp/messages"
 	for property in "origin:near/a" "via:[^ ]*/$(info a number)"; do
-		grep -qE "(^| )lastline-$property( |$)" "$tmp/seen" || fail "no $property"
+		grep -qE "(^| )lastline-$property( |$)" "$tmp/messages" || fail "no $property"
 	done
-	time=$(grep -o 'lastline-time:[0-9]*' "$tmp/seen" | cut -d: -f2)
+	time=$(grep -o 'lastline-time:[0-9]*' "$tmp/messages" | cut -d: -f2)
 	[[ $time -ge $begun && $time -le $((published + 1000)) ]] ||
 		fail "the time is $time, not from $begun to $published"
-	time=$(figure far subscribe age_ns)
+	time=$(metric far subscribe age_ns)
 	[[ $time -ge 1000000 && $time -le $(($(nanoseconds) - begun)) ]] || fail "the age is $time"
 }
 test_that "a message has the line's origin, generation, time of publication and channel" properties
@@ -97,11 +97,11 @@ conflated()
 	kill -CONT "${bridge[near]}"
 	await newest_is b fourth
 	expect 2 "$(generation b)" "the generation at the far end"
-	expect 2 "$(figure near publish conflated)" "conflated of near"
-	expect 2 "$(figure far subscribe missed)" "missed of far"
+	expect 2 "$(metric near publish conflated)" "conflated of near"
+	expect 2 "$(metric far subscribe missed)" "missed of far"
 	expect fourth "$(retained t/a)" "what the broker retains"
 }
-test_that "of lines that a bridge could not send only the newest arrives, and all are counted" conflated
+test_that "only the newest of the lines that could not be sent arrives, and all are counted" conflated
 
 cleared()
 {
@@ -115,7 +115,7 @@ cleared()
 fails_to_get() { ! lastline get "$1" 2>/dev/null; }
 test_that "deleting the retained message clears the far channel, and the next line arrives" cleared
 
-comes_and_goes()
+added_and_removed()
 {
 	start_broker
 	start_bridge near --publish a=t/a
@@ -127,7 +127,7 @@ comes_and_goes()
 	add a b
 	crosses a b x=2
 }
-test_that "channels may be added after the bridge starts, and removed and added again" comes_and_goes
+test_that "a bridge uses channels that are added later, or removed and added again" added_and_removed
 
 #
 # Several channels
@@ -146,7 +146,7 @@ wildcards()
 	expect "root lastline 660" "$(stat -L -c '%U %G %a' /dev/lastline/h-attic-light)" "the node"
 	fails_to_get t.home-attic || fail "a topic without match made a channel"
 }
-test_that "a wildcard subscription adds a channel for each topic that appears" wildcards
+test_that "a wildcard subscription adds a channel for each new topic" wildcards
 
 refused_topics()
 {
@@ -166,9 +166,9 @@ refused_topics()
 	foreign pub -t s/c -m still
 	await newest_is c still
 	expect 1 "$(lastline get a-b)" "the line of the other channel"
-	expect "5 0 0" "$(figure far subscribe refused)" "the number of refused messages"
+	expect "5 0 0" "$(metric far subscribe refused)" "the number of refused messages"
 }
-test_that "topics that give no channel name or exceed --max-channels are refused and counted" \
+test_that "topics without a valid channel name or above --max-channels are refused and counted" \
 	refused_topics
 
 loops()
@@ -183,7 +183,7 @@ loops()
 	await looped far
 	expect "2 2" "$(generation a) $(generation b)" "the generations"
 }
-looped() { [ "$(figure "$1" subscribe loops)" -gt 0 ]; }
+looped() { [ "$(metric "$1" subscribe loops)" -gt 0 ]; }
 test_that "a line does not return to its channel through two bridges" loops
 
 one_topic_both_ways()
@@ -199,7 +199,7 @@ one_topic_both_ways()
 	await newest_is b x=3
 	expect "3 3" "$(generation a) $(generation b)" "the generations"
 }
-test_that "two channels joined to one topic in both directions stay equal" one_topic_both_ways
+test_that "two channels connected to one topic in both directions stay equal" one_topic_both_ways
 
 #
 # What is refused
@@ -213,7 +213,7 @@ bad_messages()
 	foreign pub -t bad -m $'two\nlines'
 	await has_word "$tmp/far" bad
 	head -c 5000 /dev/zero | tr '\0' x | foreign pub -t bad -s
-	await figure_is far subscribe refused "2 0"
+	await metric_is far subscribe refused "2 0"
 	foreign pub -t good -m fine
 	await newest_is c fine
 	fails_to_get b || fail "a bad message was published"
@@ -229,14 +229,14 @@ broker_refuses()
 	start_bridge near --publish a=t/a
 	start_bridge far --subscribe t/a=b
 	lastline pub a "$(printf %0200d 0)"
-	await figure_is near publish refused 1
+	await metric_is near publish refused 1
 	has_word "$tmp/near" t/a || fail "no message names the topic"
 	crosses a b small
 	expect 0 "$(status near reconnects)" "the number of reconnections"
 }
 test_that "a line that the broker refuses is counted, and the next one is sent" broker_refuses
 
-wrong_calls()
+invalid_settings()
 {
 	while read -r options; do
 		# shellcheck disable=SC2086 # several
@@ -270,17 +270,17 @@ wrong_calls()
 	printf '# a bridge\n\npublish a=t/a\n  qos 7\n' >"$tmp/conf"
 	fails_with 2 "$tmp/conf:4: " lastline-mqtt --config "$tmp/conf"
 }
-test_that "wrong options and settings end with status 2, in a file with their line" wrong_calls
+test_that "invalid settings exit with status 2, and with the line number in a file" invalid_settings
 
 #
-# Life of a bridge
+# Status, reload, protocol and last will
 #
 
-says_status()
+prints_status()
 {
 	start_both
 	crosses a b 12345
-	await figure_is near publish confirmed 1
+	await metric_is near publish confirmed 1
 	expect "near mqtt://hub True 5 0 a t/a 1 1 1 0 0 5" \
 		"$(lastline-mqtt --id near --status --json | json "*(it[key] for key in
 			('id', 'broker', 'connected', 'protocol', 'reconnects')),
@@ -293,7 +293,7 @@ says_status()
 	lastline-mqtt --id far --status | grep -wE b || fail "no channel in the table"
 	fails_with 1 nosuch lastline-mqtt --id nosuch --status
 }
-test_that "--status prints all counters as JSON, and a table" says_status
+test_that "--status prints all counters as JSON and as a table" prints_status
 
 refused_until_allowed()
 {
@@ -302,7 +302,7 @@ refused_until_allowed()
 	start_broker "acl_file $tmp/acl"
 	start_bridge near --publish a=t/a
 	lastline pub a x=1
-	await figure_is near publish refused 1
+	await metric_is near publish refused 1
 	echo "topic readwrite #" >"$tmp/acl"
 	kill -HUP "$broker"
 	await retained_is t/a x=1
@@ -342,11 +342,11 @@ last_will()
 {
 	add a
 	start_broker
-	see where/near '%r %p'
+	log_messages where/near '%r %p'
 	start_bridge near --state-topic where/near --publish a=t/a
-	await has_line "$tmp/seen" "where/near 0 online"
+	await has_line "$tmp/messages" "where/near 0 online"
 	end KILL "${bridge[near]}"
-	await has_line "$tmp/seen" "where/near 0 offline"
+	await has_line "$tmp/messages" "where/near 0 offline"
 	expect offline "$(retained where/near)" "the retained state"
 }
 test_that "the state topic has online while a bridge runs, and offline after SIGKILL" last_will

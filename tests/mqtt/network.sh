@@ -18,7 +18,7 @@ keepalive=60s	# long, so that a slow machine does not look like a lost connectio
 declare -A bridge	# the process of each, by name
 both=()		# options of the bridges of start_both
 
-# fail WORDS: also prints the last messages of the broker and the bridges
+# fail WORDS: also prints the last log lines of the broker and the bridges
 fail()
 {
 	tail -n 5 "$tmp/broker.log" "$tmp/near" "$tmp/far" 2>/dev/null
@@ -51,14 +51,14 @@ make_network()
 
 cut_link() { ip -n hub link set "$1" down; }
 
-# hamper NAME QDISC ARGUMENT...: both directions of that link
-hamper()
+# shape_link NAME QDISC ARGUMENT...: both directions of that link
+shape_link()
 {
 	tc -n hub qdisc replace dev "$1" root "${@:2}"
 	tc -n "$1" qdisc replace dev eth0 root "${@:2}"
 }
 
-mend_link()
+restore_link()
 {
 	ip -n hub link set "$1" up
 	tc -n hub qdisc del dev "$1" root
@@ -86,16 +86,16 @@ listens() { "${hub[@]}" ss -Hltnp | grep -q "pid=$1,"; }
 # foreign pub|sub OPTION...: mosquitto's own client
 foreign() { "${hub[@]}" "mosquitto_$1" -h hub "${@:2}"; }
 
-# see TOPIC FORMAT: writes each message from now on to $tmp/seen, its topic first. The
-# message on the topic "ready" shows that the subscriptions are active.
-see()
+# log_messages TOPIC FORMAT: from now on writes each message to $tmp/messages, its topic
+# first. The message on the topic "ready" shows that the subscriptions are active.
+log_messages()
 {
 	foreign pub -r -t ready -m yes
-	"${hub[@]}" mosquitto_sub -h hub -V 5 -q 1 -t "$1" -t ready -F "%t $2" >"$tmp/seen" &
-	await has_word "$tmp/seen" ready
+	"${hub[@]}" mosquitto_sub -h hub -V 5 -q 1 -t "$1" -t ready -F "%t $2" >"$tmp/messages" &
+	await has_word "$tmp/messages" ready
 }
 
-# start_bridge NAME OPTION...: in the namespace of that name; its messages are in $tmp/NAME
+# start_bridge NAME OPTION...: in the namespace of that name; its log is $tmp/NAME
 start_bridge()
 {
 	launch_bridge "$@"
@@ -109,7 +109,7 @@ launch_bridge()
 	bridge[$1]=$!
 }
 
-# start_both: lines of channel a travel from near to channel b of far
+# start_both: near publishes channel a, far subscribes to it as channel b
 start_both()
 {
 	add a b
@@ -125,8 +125,7 @@ end()
 	wait "$2"
 } 2>/dev/null
 
-# values KEY: of JSON that has each member in a line of its own. Python starts too slowly
-# to be called in a loop.
+# values KEY: from JSON with one member per line; Python is too slow to be called in a loop
 values() { sed -n "s/^ *\"$1\": \"\?\([^\",]*\).*/\1/p"; }
 
 # status NAME KEY
@@ -134,13 +133,13 @@ status() { lastline-mqtt --id "$1" --status --json 2>/dev/null | values "$2"; }
 connected() { [ "$(status "$1" connected)" = true ]; }
 disconnected() { [ "$(status "$1" connected)" = false ]; }
 
-# figure NAME publish|subscribe KEY: of all its mappings, in one line
-figure()
+# metric NAME publish|subscribe KEY: the values of all mappings, in one line
+metric()
 {
 	lastline-mqtt --id "$1" --status --json | sed -n "/^  \"$2\"/,/^  \]/p" | values "$3" |
 		paste -sd ' '
 } 2>/dev/null
-figure_is() { [ "$(figure "$1" "$2" "$3")" = "$4" ]; }
+metric_is() { [ "$(metric "$1" "$2" "$3")" = "$4" ]; }
 
 # info CHANNEL KEY
 info() { lastline info --json "$1" | values "$2"; }
@@ -156,7 +155,7 @@ add()
 	done
 }
 
-# crosses FROM TO LINE: a line published on one channel arrives in the other one
+# crosses FROM TO LINE: a line published on channel FROM arrives on channel TO
 crosses()
 {
 	lastline pub "$1" "$3"

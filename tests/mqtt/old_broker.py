@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A broker on port 1884 that refuses MQTT 5. It relays other clients to port 1883, one at
-a time."""
+"""A broker on port 1884 that refuses MQTT 5. Relays clients with an older protocol to port
+1883, one at a time."""
 import select
 import socket
 
@@ -21,7 +21,7 @@ def relay(one, two):
 
 
 def serve(client):
-    """CONNECT arrives in one piece, with the version after the protocol's name."""
+    """Expects CONNECT in one piece, with the version after the name of the protocol."""
     hello = client.recv(65536)
     if hello[hello.index(b"MQTT") + 4] > 4:
         client.sendall(REFUSED)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) with a broker on the loopback interface: the part of lines.sh and
-# faults.sh that a small machine without systemd and udev can run in seconds.
+# lastline-mqtt(1) with a broker on the loopback interface: a short form of lines.sh and
+# faults.sh for a machine without systemd and udev.
 set -u
 
 # shellcheck source=tests/tap.sh
@@ -22,19 +22,19 @@ stop_broker()
 {
 	kill "$broker"
 	wait "$broker"
-	await figure_is near connected false
+	await metric_is near connected false
 }
 
 # start_bridge ID OPTION...
 start_bridge()
 {
 	lastline-mqtt --id "$1" --broker mqtt://127.0.0.1 "${@:2}" &
-	await figure_is "$1" connected true
+	await metric_is "$1" connected true
 }
 
-# value KEY: of JSON that has each member in a line of its own
+# value KEY: from JSON with one member per line
 value() { sed -n "s/^ *\"$1\": \"\?\([^\",]*\).*/\1/p"; }
-figure_is() { [ "$(lastline-mqtt --id "$1" --status --json 2>&1 | value "$2")" = "$3" ]; }
+metric_is() { [ "$(lastline-mqtt --id "$1" --status --json 2>&1 | value "$2")" = "$3" ]; }
 generation() { lastline info --json "$1" | value generation; }
 newest_is() { [ "$(lastline get "$1" 2>&1)" = "$2" ]; }
 microseconds() { echo "${EPOCHREALTIME/./}"; }
@@ -49,7 +49,7 @@ round_trip()
 		echo "$path" >>"$home/channels"
 	done
 	start_broker
-	# Its own lines come back to near.
+	# near receives its own lines.
 	start_bridge near --publish "$near=t" --subscribe "t=$near"
 	start_bridge far --subscribe "t=$far"
 	lastline watch --plain "$far" >"$tmp/arrived" &
@@ -72,7 +72,7 @@ round_trip()
 	start_broker
 	start_bridge late --subscribe "t=$late"
 	await newest_is "$late" three
-	await figure_is far connected true
+	await metric_is far connected true
 	lastline pub "$near" four
 	await newest_is "$late" four
 	await newest_is "$far" four

@@ -40,7 +40,7 @@ status() { lastline-mqtt --status --id robot "$@"; }
 connected() { status --json 2>/dev/null | grep -q '"connected": true'; }
 property() { systemctl show -P "$1" "$unit"; }
 status_has() { [[ $(property StatusText) == *"$1"* ]]; }
-said() { journalctl -b -u "$unit" | grep -qF "$1"; }
+journal_has() { journalctl -b -u "$unit" | grep -qF "$1"; }
 foreign() { "mosquitto_$1" -p "$port" "${@:2}"; }
 
 # receives CHANNEL TOPIC LINE
@@ -64,9 +64,9 @@ without_file()
 	systemctl start "$unit" || fail "it fails"
 	expect inactive "$(property ActiveState)" "its state"
 }
-test_that "without a configuration the service does not run, which is no failure" without_file
+test_that "without a configuration file the service is skipped, and does not fail" without_file
 
-# of_process KEY: of its /proc/PID/status
+# of_process KEY: from /proc/PID/status of the service
 of_process() { sed -n "s/^$1:\t//p" "/proc/$(property MainPID)/status"; }
 
 few_permissions()
@@ -119,14 +119,14 @@ reloaded()
 	receives 1 robot/arm up
 	configure "subscribe robot/+=1"
 	systemctl reload "$unit" || fail "it fails"
-	await said "$file:3: "
+	await journal_has "$file:3: "
 	receives 1 robot/arm down
 	lastline pub 2 out
 	await retained_is robot/out out
 	expect "$pid" "$(property MainPID)" "the process"
 	status --json | grep -q '"reconnects": 0' || fail "it connected again"
 }
-test_that "systemctl reload reads the configuration again, and a wrong one changes nothing" reloaded
+test_that "systemctl reload applies the configuration, and ignores an invalid one" reloaded
 
 secret()
 {
@@ -145,7 +145,7 @@ test_that "the service has a password that only root can read" secret
 wildcards()
 {
 	mkdir -p "$drop_in"
-	# The lines that the unit's comment recommends.
+	# The lines in the comment of the unit
 	sed -n 's/^#\t//p' "/usr/lib/systemd/system/$unit.service" >"$drop_in/wildcards.conf"
 	systemctl daemon-reload
 	start "subscribe sensors/#=s-*"
@@ -154,17 +154,17 @@ wildcards()
 	expect lastline "$(stat -L -c %G /dev/lastline/s-hall-door)" "its group"
 	expect 0000000000200000 "$(of_process CapEff)" "its capabilities, CAP_SYS_ADMIN only"
 }
-test_that "a wildcard adds channels with the drop-in of the unit's comment" wildcards
+test_that "wildcards add channels with the drop-in from the comment of the unit" wildcards
 
-mistake()
+invalid_file()
 {
 	configure "publish nothing"
 	! systemctl start "$unit" 2>/dev/null || fail "it starts"
 	expect "2 failed 0" "$(property ExecMainStatus) $(property ActiveState) $(property NRestarts)" \
 		"status, state and number of restarts"
-	await said "$file:3: "
+	await journal_has "$file:3: "
 }
-test_that "with a wrong configuration the service fails and is not restarted" mistake
+test_that "with an invalid configuration the service fails and is not restarted" invalid_file
 
 killed()
 {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lastline-mqtt(1) with TLS connects to the right broker and to no other one.
+# lastline-mqtt(1) with TLS connects only to a broker with a valid certificate.
 # Needs an installed lastline, root, and a machine of its own.
 set -u
 
@@ -48,16 +48,16 @@ start_tls_broker()
 make_keys
 tls=(--broker mqtts://hub --ca-file "$keys/ca.crt")
 
-# refused WORDS OPTION...: bridge near does not connect, and a message has one of WORDS
+# refused REGEX OPTION...: bridge near does not connect, and its log matches REGEX
 refused()
 {
 	launch_bridge near --publish a=t/a "${@:2}"
-	await says "$1"
+	await log_has "$1"
 	disconnected near || fail "it is connected"
 }
-says() { grep -qiE -- "$1" "$tmp/near"; }
+log_has() { grep -qiE -- "$1" "$tmp/near"; }
 
-# recovers: when the right broker is back, bridge near sends the newest line
+# recovers: bridge near sends the newest line when the broker has a valid certificate
 recovers()
 {
 	lastline pub a x=1
@@ -68,7 +68,7 @@ recovers()
 	await newest_is b x=2
 }
 
-right_ones()
+valid_certificates()
 {
 	local mine=("${tls[@]}" --cert-file "$keys/bridge.crt" --key-file "$keys/bridge.key")
 
@@ -78,7 +78,7 @@ right_ones()
 	start_bridge far "${mine[@]}" --subscribe t/a=b
 	crosses a b x=1
 }
-test_that "with valid certificates on both sides lines travel" right_ones
+test_that "lines arrive with valid certificates on both sides" valid_certificates
 
 # broker_refused CERTIFICATE WORDS
 broker_refused()
@@ -101,7 +101,7 @@ not_trusted()
 	start_tls_broker hub
 	refused "issuer|self-signed" --broker mqtts://hub
 }
-test_that "without --ca-file only the authorities of the system are trusted" not_trusted
+test_that "without --ca-file the bridge trusts only the authorities of the system" not_trusted
 
 # In TLS 1.3 the broker closes the connection after the handshake.
 no_certificate()
@@ -113,7 +113,7 @@ no_certificate()
 	refused "unknown ca|alert" "${tls[@]}" --cert-file "$keys/stranger.crt" \
 		--key-file "$keys/stranger.key"
 }
-test_that "a broker that requires a certificate accepts none of another authority" no_certificate
+test_that "a broker that requires a certificate refuses none and one of another authority" no_certificate
 
 missing_file()
 {
@@ -124,7 +124,7 @@ missing_file()
 	await connected near
 	recovers
 }
-test_that "a missing file is named, and used when it appears" missing_file
+test_that "a missing certificate file is reported, and used when it appears" missing_file
 
 wrong_password()
 {
@@ -138,6 +138,6 @@ wrong_password()
 	echo right >"$tmp/password"
 	await connected near
 }
-test_that "no or a wrong password is refused, and the file is read again at each attempt" wrong_password
+test_that "a missing or wrong password is refused, and the file is read at each attempt" wrong_password
 
 run_tests
