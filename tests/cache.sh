@@ -1,21 +1,27 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Kernels, images and root file systems that every checkout of this user shares. The name
-# of an entry contains a hash of what it was made from, so an entry never changes. Test
+# A cache of kernels, images and root file systems, shared by all checkouts of this user.
+# The name of an entry contains a hash of its inputs, so an entry never changes. Test
 # results are never cached here.
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lastline
 
-# hash_of TEXT...: the part of an entry's name that changes with what it is made from
+# hash_of TEXT...: prints the part of an entry's name that depends on its inputs
 hash_of()
 {
 	printf '%s\n' "$@" | sha256sum | cut -c-16
 }
 
-# cached NAME COMMAND...: prints $cache/NAME. If it does not exist, COMMAND creates
-# $cache/NAME.new first and its output goes to $cache/NAME.log. COMMAND may find an
-# unfinished NAME.new of an interrupted run. Processes that want the same entry wait for it.
+# code_of SCRIPT: prints it without comments, so that rewording one creates no entry again
+code_of()
+{
+	grep -v '^[[:space:]]*#' "$1"
+}
+
+# cached NAME COMMAND...: prints $cache/NAME. If it does not exist, COMMAND first creates
+# $cache/NAME.new, with its output in $cache/NAME.log. COMMAND may find an incomplete
+# NAME.new of an interrupted run. A lock makes other processes wait for the entry.
 cached()
 {
 	local entry=$cache/$1 lock
@@ -28,7 +34,7 @@ cached()
 	fi
 	if [ ! -e "$entry" ]; then
 		echo "creating $entry" >&2
-		# In the background, because "set -e" is off inside of a condition.
+		# In the background, because "set -e" has no effect inside a condition.
 		(set -e; "$@" "$entry.new") >"$entry.log" 2>&1 &
 		if ! wait $!; then
 			tail -n 20 "$entry.log" >&2

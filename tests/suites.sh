@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The suites of tests, what each needs, and how they are run: two at a time, each with a
-# log of its own in $logs. tests/check, tests/matrix, tests/architectures and tests/torture
-# use this file.
+# The test suites, what each needs, and how they run: two at a time, each with its own log
+# in $logs. tests/check, tests/torture and tests/mutants/run use this file.
 #
-# A suite is either one command on this machine, or one of several that share a boot of a
-# VM: a group, whose suites are called GROUP.NAME. Those of the group "vm" go without it.
+# A suite is a command on this machine, or a member of a group that shares one boot of a
+# VM. A member is called GROUP.NAME, or just NAME in the group "vm".
 
 top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/..")
 build=${BUILD:-$top/build}
@@ -15,14 +14,15 @@ build=${BUILD:-$top/build}
 # shellcheck source=tests/cache.sh
 . "$top/tests/cache.sh"
 
-machine=()	# options of tests/vm/run for the suites that follow
-programs=$build/vm/selftests	# the tests to put into it
-order=()	# names of suites
+vm_options=()	# options of tests/vm/run that select the machine of a group
+guest_options=()	# more options for its suites: processors, programs, files
+programs=$build/vm/selftests	# the directory that becomes /tests in the VM
+all_suites=()	# names
 declare -A needs=()	# purposes of tests/setup
 declare -A paths=()	# a suite that passed is not run again until one of these changes
-declare -A command=()	# of a suite on this machine
-declare -A group_of=()
-fresh=		# if not empty, run what passed, too
+declare -A command=()	# for a suite on this machine
+declare -A group_of=()	# for a suite in a VM
+fresh=		# if not empty, run also the suites that already passed
 
 module_paths="Kbuild Makefile module tests/selftests tests/tap.sh tests/tap.py tests/suites.sh tests/vm"
 user_paths="Makefile module packaging/version userspace tests/userspace tests/tap.sh tests/tap.py
@@ -32,18 +32,18 @@ package_paths="$user_paths Kbuild LICENSE packaging README.md CHANGELOG.md docs 
 # suite NAME NEEDS PATHS COMMAND...
 suite()
 {
-	order+=("$1")
+	all_suites+=("$1")
 	needs[$1]=$2 paths[$1]=$3 command[$1]=${*:4}
 }
 
-# guests GROUP NEEDS PATHS NAME...: registers suites that share a boot; see prepare()
-guests()
+# vm_suites GROUP NEEDS PATHS NAME...: suites that share a boot; see prepare_group
+vm_suites()
 {
 	local group=$1 name
 
 	for name in "${@:4}"; do
 		[ "$group" = vm ] || name=$group.$name
-		order+=("$name")
+		all_suites+=("$name")
 		needs[$name]=$2 paths[$name]=$3 group_of[$name]=$group
 	done
 }
@@ -51,12 +51,12 @@ guests()
 user_needs="vm source selftests userspace"
 debian_needs="$user_needs debian"
 kernel_needs="vm source selftests kernel"
-# What the programs of tests/selftests prove on any kernel.
+# The suites that run on every kernel.
 contract=(contract limits large-lines soak add-remove syscall-fuzz)
 
 # The suites of "make check".
-guests vm "vm source selftests" "$module_paths" "${contract[@]}" shell python
-guests vm "$user_needs" "$user_paths tests/mqtt tests/selftests" library command bridge
+vm_suites vm "vm source selftests" "$module_paths" "${contract[@]}" shell python
+vm_suites vm "$user_needs" "$user_paths tests/mqtt tests/selftests" library command bridge
 suite unit "unit source" "module tests/unit" make -s -C tests/unit run_tests
 suite fuzz fuzz "module tests/fuzz tests/unit" tests/fuzz/run
 suite barriers models "module tests/models" tests/models/run --barriers
@@ -64,20 +64,20 @@ suite models models "tests/models tests/tap.sh" tests/models/run --spin
 suite lint "vm source lint userspace abi" . tests/lint
 suite abi "vm userspace manuals abi" "$user_paths" tests/userspace/abi
 # shellcheck disable=SC2034 # used by tests/check
-fast=("${order[@]}")
+fast_suites=("${all_suites[@]}")
 
 # The suites that only "make check-all" has.
 debug_paths="$module_paths tests/coverage"
-guests kasan "$kernel_needs" "$debug_paths" contract inject_test add-remove syscall-fuzz isolation \
+vm_suites kasan "$kernel_needs" "$debug_paths" contract inject_test add-remove syscall-fuzz isolation \
 	coverage known-bugs
-guests kcsan "$kernel_needs" "$debug_paths" contract syscall-fuzz known-bugs
-guests preempt "$kernel_needs" "$debug_paths" "${contract[@]}" known-bugs
+vm_suites kcsan "$kernel_needs" "$debug_paths" contract syscall-fuzz known-bugs
+vm_suites preempt "$kernel_needs" "$debug_paths" "${contract[@]}" known-bugs
 for name in bullseye bookworm trixie sid; do
-	guests $name "vm source selftests debian" "$module_paths" build "${contract[@]}" shell python
+	vm_suites $name "vm source selftests debian" "$module_paths" build "${contract[@]}" shell python
 done
-guests i386 "vm source selftests debian" "$module_paths" "${contract[@]}"
+vm_suites i386 "vm source selftests debian" "$module_paths" "${contract[@]}"
 for name in arm64 armhf s390x; do
-	guests $name "$debian_needs $name" "$module_paths userspace tests/userspace" build rig \
+	vm_suites $name "$debian_needs $name" "$module_paths userspace tests/userspace" build rig \
 		"${contract[@]}" library
 done
 suite system "$debian_needs" "$user_paths" debian_tests system.sh completion.sh top.sh bench.sh
@@ -107,19 +107,19 @@ suite mutants "$user_needs unit fuzz models lint abi" \
 	"module userspace tests" tests/mutants/run
 suite bench "vm" "module tests/bench tests/vm" tests/bench/check
 
-# chosen NAME...: prints the suites that the names stand for: a suite, a group of them, a
-# word for several groups, or [GROUP.]PROGRAM of tests/selftests
-chosen()
+# expand_names NAME...: prints the suites that are meant. NAME is a suite, a group, "matrix",
+# "architectures", or [GROUP.]PROGRAM of tests/selftests.
+expand_names()
 {
 	local word name found group program status=0
 
 	for word; do
 		case $word in
-		matrix)		chosen bullseye bookworm trixie sid; continue ;;
-		architectures)	chosen arm64 armhf s390x; continue ;;
+		matrix)		expand_names bullseye bookworm trixie sid; continue ;;
+		architectures)	expand_names arm64 armhf s390x; continue ;;
 		esac
 		found=
-		for name in "${order[@]}"; do
+		for name in "${all_suites[@]}"; do
 			if [ "$name" = "$word" ] || [ "${group_of[$name]:-}" = "$word" ]; then
 				echo "$name"
 				found=1
@@ -130,7 +130,7 @@ chosen()
 			found=1
 		fi
 		[ -n "$found" ] || {
-			echo "there is no suite '$word'; tests/check --list prints them" >&2
+			echo "no suite '$word'; tests/check --list prints the names" >&2
 			status=2
 		}
 	done
@@ -149,7 +149,7 @@ split_name()
 	[ -e "$source/$program" ] || [ -e "$source/$program.c" ]
 }
 
-# add_programs NAME...: those that are not suites, but single programs in a VM
+# add_programs NAME...: makes a suite of each name that is a single program
 add_programs()
 {
 	local name group program contract
@@ -158,24 +158,24 @@ add_programs()
 		if [ -z "${paths[$name]:-}" ] && split_name "$name"; then
 			contract=$group.contract
 			contract=${contract#vm.}
-			guests "$group" "${needs[$contract]}" "${paths[$contract]}" "$program"
+			vm_suites "$group" "${needs[$contract]}" "${paths[$contract]}" "$program"
 		fi
 	done
 }
 
-# begin DIRECTORY: for the logs
-begin()
+# start_run DIRECTORY: empties the directory for the logs
+start_run()
 {
 	logs=$1
 	rm -rf "$logs"
 	mkdir -p "$logs" "$build/passed"
-	# Ctrl-C does not reach what runs in the background.
+	# Ctrl-C does not reach background jobs.
 	trap 'trap "" TERM; kill -TERM 0; exit 130' INT TERM
 	cd "$top" || exit
 }
 
-# key_of PATH...: changes with any file there, with the compiler and the VM's kernel
-key_of()
+# hash_of_paths PATH...: changes with any file there, with the compiler and the VM's kernel
+hash_of_paths()
 {
 	{
 		cd "$top" && git ls-files -z --cached --others --exclude-standard -- "$@" |
@@ -185,15 +185,15 @@ key_of()
 	} | sha256sum | cut -c-16
 }
 
-# passed_file NAME: where its log is kept if it passed
+# passed_file NAME: prints where the log of the suite is kept if it passed
 passed_file()
 {
 	# shellcheck disable=SC2086 # several words
-	echo "$build/passed/$1-$(key_of ${paths[$1]})"
+	echo "$build/passed/$1-$(hash_of_paths ${paths[$1]})"
 }
 
-# count_log FILE: prints passed, failed, skipped. Tests inside of a test ("# ok ...") count
-# instead of the one around them, unless only that one failed: it crashed.
+# count_log FILE: prints the numbers of passed, failed and skipped tests. Nested results
+# ("# ok ...") count instead of the outer one, unless only the outer one failed: a crash.
 count_log()
 {
 	awk '
@@ -205,20 +205,20 @@ count_log()
 	END			{ print pass + 0, fail + 0, skip + 0 }' "$1"
 }
 
-# count_results NAME: sets status, seconds, pass, fail, skip from its log
+# count_results NAME: sets status, seconds, pass, fail and skip from the suite's log
 count_results()
 {
 	status=1 seconds=0 pass=0 fail=0 skip=0
 	[ -e "$logs/$1.status" ] || return
 	read -r status seconds <"$logs/$1.status"
 	read -r pass fail skip < <(count_log "$logs/$1")
-	# A status that no test explains is a failure of its own, and so are no tests.
+	# A bad status without a failed test is a failure, and so is a suite without tests.
 	[ "$status" = 0 ] || [ "$status" = 4 ] || [ "$fail" != 0 ] || fail=1
 	[ $((pass + fail + skip)) != 0 ] || fail=1
 }
 
-# finished NAME STATUS SECONDS: keeps the log of a suite that passed
-finished()
+# record_result NAME STATUS SECONDS: keeps the log if the suite passed
+record_result()
 {
 	local status seconds pass fail skip
 
@@ -228,8 +228,8 @@ finished()
 	printf '%-22s %s\n' "$1" "$([ "$fail" = 0 ] && echo passed || echo FAILED), $3 s" >&2
 }
 
-# job COMMAND...: runs it when one of two places is free
-job()
+# start_job COMMAND...: in the background, at most two at a time
+start_job()
 {
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n
@@ -242,13 +242,13 @@ run_suite()
 	local name=$1 start=$SECONDS words status=0
 
 	read -ra words <<<"${command[$name]}"
-	# In a subshell, which it may exit.
+	# In a subshell, because the command may call exit.
 	("${words[@]}") >"$logs/$name" 2>&1 || status=$?
-	finished "$name" "$status" $((SECONDS - start))
+	record_result "$name" "$status" $((SECONDS - start))
 }
 
-# prepare GROUP NAME...: sets $machine, $programs and $carried
-prepare()
+# prepare_group GROUP NAME...: sets $vm_options, $guest_options and $programs
+prepare_group()
 {
 	case $1 in
 	vm)			prepare_vm "${@:2}" ;;
@@ -259,18 +259,18 @@ prepare()
 	esac
 }
 
-# run_group GROUP NAME...: one boot for all. The suite "vm" of the group stands for the
-# kernel, which must not complain, leak or keep the module.
+# run_group GROUP NAME...: boots once for all suites of the group. If the kernel reports a
+# bug, memory leaks or the module does not unload, all of them fail.
 run_group()
 {
-	local group=$1 prefix=$1. start=$SECONDS status=0 name inside=() word
+	local group=$1 prefix=$1. start=$SECONDS status=0 name booted=() word
 	shift
 
 	[ "$group" != vm ] || prefix=
-	if ! prepare "$group" "$@" >"$logs/$group.prepare" 2>&1; then
+	if ! prepare_group "$group" "$@" >"$logs/$group.prepare" 2>&1; then
 		for name; do
 			cp "$logs/$group.prepare" "$logs/$name"
-			finished "$name" 1 $((SECONDS - start))
+			record_result "$name" 1 $((SECONDS - start))
 		done
 		return
 	fi
@@ -278,27 +278,27 @@ run_group()
 		word=${name#"$prefix"}
 		case $word in
 		build|rig|coverage|known-bugs) ;;
-		*)	inside+=("$word") ;;
+		*)	booted+=("$word") ;;
 		esac
 	done
-	if [ ${#inside[@]} -gt 0 ]; then
-		in_vm "${carried[@]}" -- env SECONDS_EACH="${SECONDS_EACH:-10}" \
-			ISOLATION="${ISOLATION-100 20}" /tests/guest "${inside[@]}" >"$logs/$group.vm" 2>&1 || status=$?
+	if [ ${#booted[@]} -gt 0 ]; then
+		in_vm "${guest_options[@]}" -- env SECONDS_EACH="${SECONDS_EACH:-10}" \
+			ISOLATION="${ISOLATION-100 20}" /tests/guest "${booted[@]}" >"$logs/$group.vm" 2>&1 || status=$?
 		split_log "$prefix" "$logs/$group.vm" "$status"
 	fi
-	# These boot VMs of their own, or read what the others left.
+	# These boot their own VMs, or read files that the others left.
 	for name; do
 		word=${name#"$prefix"} start=$SECONDS status=0
 		case $word in
 		build|rig|coverage|known-bugs)
-			("${word//-/_}_of" "$group") >"$logs/$name" 2>&1 || status=$?
-			finished "$name" "$status" $((SECONDS - start)) ;;
+			("run_${word//-/_}" "$group") >"$logs/$name" 2>&1 || status=$?
+			record_result "$name" "$status" $((SECONDS - start)) ;;
 		esac
 	done
 }
 
-# split_log PREFIX LOG STATUS: gives each suite its part. A status above 4 means that the
-# machine failed: then none of them passed.
+# split_log PREFIX LOG STATUS: gives each suite its part. With a status above 4 the machine
+# failed, and so did all suites.
 split_log()
 {
 	local prefix=$1 log=$2 machine_status=$3 word status seconds
@@ -307,18 +307,18 @@ split_log()
 	/^# begin /	{ file = prefix $3; next }
 	/^# end /	{ close(file); print $4, $5 >(file ".end"); close(file ".end"); file = ""; next }
 	file != ""	{ print >file }' "$log"
-	for word in "${inside[@]}"; do
+	for word in "${booted[@]}"; do
 		status=125 seconds=0
 		[ ! -e "$logs/$prefix$word.end" ] || read -r status seconds <"$logs/$prefix$word.end"
 		if [ "$machine_status" -gt 4 ]; then
 			[ "$status" != 0 ] || status=125
 			grep -A 70 '^run: ' "$log" >>"$logs/$prefix$word"
 		fi
-		finished "$prefix$word" "$status" "$seconds"
+		record_result "$prefix$word" "$status" "$seconds"
 	done
 }
 
-# run_suites NAME...: sets up, and runs those that have not passed as they are now
+# run_suites NAME...: sets up and runs the suites that have not passed, or whose files changed
 run_suites()
 {
 	local name other file group groups=() all_needs=() words
@@ -342,27 +342,27 @@ run_suites()
 	done
 	stage "${!waiting[@]}" >"$logs/stage" 2>&1 || {
 		tail -n 30 "$logs/stage" >&2
-		echo "cannot build what the suites run; the whole log is $logs/stage" >&2
+		echo "cannot build the programs that the suites run; the whole log is $logs/stage" >&2
 		return 1
 	}
 	for name; do
 		[ -n "${waiting[$name]:-}" ] || continue
 		group=${group_of[$name]:-}
 		if [ -z "$group" ]; then
-			job run_suite "$name"
+			start_job run_suite "$name"
 		elif [[ " ${groups[*]} " != *" $group "* ]]; then
 			groups+=("$group")
 			mapfile -t words < <(for other; do
 				[ "${group_of[$other]:-}" != "$group" ] || [ -z "${waiting[$other]:-}" ] ||
 					echo "$other"
 			done)
-			job run_group "$group" "${words[@]}"
+			start_job run_group "$group" "${words[@]}"
 		fi
 	done
 	wait
 }
 
-# print_failures NAME: what failed, and why
+# print_failures NAME: prints the failed tests with the lines before them
 print_failures()
 {
 	echo "$1 ended with status $status; the whole log is $logs/$1"
@@ -372,7 +372,7 @@ print_failures()
 	} 2>/dev/null | grep -vE '^(# )+#? *( RUN| OK|ok )' | sed 's/^/  /'
 }
 
-# summary NAME...: the failures, the table, and the sums; fails if a test failed
+# summary NAME...: prints failures, table and totals; fails if a test failed
 summary()
 {
 	local name status seconds pass fail skip passed=0 failed=0 skipped=0 rows=()
@@ -386,11 +386,12 @@ summary()
 	printf '\n%-24s %6s %6s %7s %9s\n' suite passed failed skipped seconds
 	printf '%s\n' "${rows[@]}"
 	grep -hE '^(# )?ok .*# SKIP' "${@/#/$logs/}" 2>/dev/null | sed 's/^/skipped: /'
+	sed -n 's/^# built for/built for/p' "${@/#/$logs/}" 2>/dev/null
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
 }
 
-# stage NAME...: builds, before any of them runs, what several of these suites use
+# stage NAME...: builds, before any suite runs, what several of these suites use
 stage()
 {
 	local all=" ${*/%/ }" name purposes=''
@@ -411,8 +412,8 @@ stage()
 	[[ $all != *" bridge "* ]] || "$top/tests/mqtt/broker" >/dev/null
 }
 
-# stage_selftests [NAME MAKE-VARIABLE...]: lays the programs of tests/selftests out as the
-# kernel's own runner wants them; with a name, beside the ordinary ones
+# stage_selftests [NAME MAKE-VARIABLE...]: builds tests/selftests for the kernel's test
+# runner in $build/vm/selftests, or $build/vm/selftests-NAME
 stage_selftests()
 {
 	local name=selftests${1:+-$1} harness=$build/linux/tools/testing/selftests stage
@@ -428,21 +429,21 @@ stage_selftests()
 			>"$stage/kselftest-list.txt"
 }
 
-# Lays out what "make install" installs, as packages would do it.
+# Runs "make install" with the paths that packages use.
 stage_userspace()
 {
 	local stage=$build/vm/installed release
 	release=$(cat "$build/kernel-release") &&
 		rm -rf "$stage" &&
-		# Debian's zsh looks in site-functions only below /usr/local.
+		# Debian's zsh reads site-functions only below /usr/local.
 		make -s -C "$top" install DESTDIR="$stage" prefix=/usr MQTT=yes \
 			zshdir=/usr/share/zsh/vendor-completions \
 			KDIR="/usr/src/linux-headers-$release" &&
-		# The machine has none of the kernel's own modules.
+		# The VM has none of the kernel's own modules.
 		depmod -b "$stage" "$release" 2>/dev/null
 }
 
-# An administrator's files that create the channels of robot.conf at boot.
+# Configuration that creates the channels of robot.conf at boot.
 stage_robot()
 {
 	local etc=$build/vm/robot/etc wants=systemd/system/sysinit.target.wants
@@ -452,13 +453,13 @@ stage_robot()
 		ln -s /usr/lib/systemd/system/lastline.service "$etc/$wants"
 }
 
-# in_vm [VM-OPTION...] -- COMMAND...: in a machine with the tests in /tests
+# in_vm [VM-OPTION...] -- COMMAND...: in a VM with the tests in /tests
 in_vm()
 {
-	"$top/tests/vm/run" "${machine[@]}" --add "$programs:/tests" "$@"
+	"$top/tests/vm/run" "${vm_options[@]}" --add "$programs:/tests" "$@"
 }
 
-# in_debian [VM-OPTION...] -- COMMAND...: in a Debian where all of it is installed
+# in_debian [VM-OPTION...] -- COMMAND...: in a Debian VM where everything is installed
 in_debian()
 {
 	"$top/tests/vm/run" --debian --no-module --timeout 3600 --add "$build/vm/installed:/" \
@@ -466,37 +467,36 @@ in_debian()
 		--add "$top/tests/tap.sh:/tests/tap.sh" --add "$top/tests/tap.py:/tests/tap.py" "$@"
 }
 
-# A machine's shell that runs tests one after another.
-# shellcheck disable=SC2016 # that shell does
-in_turn=(sh -c 'status=0; for test; do "$test" || status=1; done; exit $status' sh)
+# A command in the VM that runs each of its arguments.
+# shellcheck disable=SC2016 # the shell in the VM expands them
+run_each=(sh -c 'status=0; for test; do "$test" || status=1; done; exit $status' sh)
 
-# debian_tests TEST...: of tests/userspace, one after another, with the channels of robot.conf
+# debian_tests TEST...: of tests/userspace, with the channels of robot.conf
 debian_tests()
 {
-	in_debian --mem 3072 --add "$build/vm/robot:/" -- "${in_turn[@]}" "${@/#//tests/userspace/}"
+	in_debian --mem 3072 --add "$build/vm/robot:/" -- "${run_each[@]}" "${@/#//tests/userspace/}"
 }
 
-# mqtt_tests TEST...: of tests/mqtt, with Debian's broker, between networks of one machine
+# mqtt_tests TEST...: of tests/mqtt, between network namespaces, with Debian's broker
 mqtt_tests()
 {
 	in_debian --driver veth --driver sch_netem --driver sch_tbf \
-		--add "$top/tests/mqtt:/tests/mqtt" -- "${in_turn[@]}" "${@/#//tests/mqtt/}"
+		--add "$top/tests/mqtt:/tests/mqtt" -- "${run_each[@]}" "${@/#//tests/mqtt/}"
 }
 
-# The examples of the README that one machine can run.
+# The README's examples that need only one machine.
 readme_tests()
 {
 	tests/userspace/tutorial README.md "Using it"
 }
 
-# An error or a leak fails the test that it is in.
 valgrind_tests()
 {
 	in_debian --add "$build/userspace-tests:/tests/library" -- \
 		/tests/userspace/valgrind.sh /tests/library/lib_test_shared
 }
 
-# The programs of userspace/examples/lib, in a machine without libraries.
+# The programs of userspace/examples/lib, in a VM without libraries.
 example_tests()
 {
 	local here=tests/userspace
@@ -506,7 +506,7 @@ example_tests()
 		--add "$top/tests/tap.sh:/tests/tap.sh" -- "/$here/examples.sh"
 }
 
-# external_stress SECONDS [VM-OPTION...]: each of these tools attacks the driver for so long
+# external_stress SECONDS [VM-OPTION...]: each tool stresses the driver for that time
 external_stress()
 {
 	local seconds=$1 lastline=/tests/lastline tools
@@ -517,72 +517,72 @@ external_stress()
 		"${tools[@]/#/--with=}" -- "$lastline/external_stress.sh" "$seconds"
 }
 
-# What the suites in a VM take along: shells and tools of this machine.
+# Shells and tools of this machine that the suites use in a VM.
 tools=(bash dash zsh socat python3 cat dd env head mktemp seq setpriv sleep stat stdbuf tail
 	tee timeout tr yes)
-carried=()
 
-# prepare_vm NAME...: Debian's kernel, preempted anywhere, with poisoned slabs
+# prepare_vm NAME...: Debian's kernel, with full preemption and poisoned slabs
 prepare_vm()
 {
-	carried=(--smp 4 --mem 2048 --append "preempt=full threadirqs slub_debug=P init_on_alloc=0"
+	guest_options=(--smp 4 --mem 2048 --append "preempt=full threadirqs slub_debug=P init_on_alloc=0"
 		--with bash --with timeout)
 	case " $* " in
 	*" shell "*|*" python "*|*" command "*|*" bridge "*)
-		carried+=("${tools[@]/#/--with=}") ;;
+		guest_options+=("${tools[@]/#/--with=}") ;;
 	esac
 	case " $* " in
 	*" library "*|*" command "*|*" bridge "*)
-		# Their libraries by --with, the programs where a shell looks for them.
+		# --with adds the libraries, --add the programs at their installed paths.
 		export PATH="$build/vm/installed/usr/bin:$PATH"
 		export LD_LIBRARY_PATH=$build/vm/installed/usr/lib
-		carried+=(--with lastline --with lastline-mqtt --add "$build/vm/installed:/"
+		guest_options+=(--with lastline --with lastline-mqtt --add "$build/vm/installed:/"
 			--add "$build/userspace-tests:/tests/library"
 			--add "$top/tests/userspace:/tests/userspace" --add "$top/tests/mqtt:/tests/mqtt") ;;
 	esac
-	[[ " $* " != *" bridge "* ]] || carried+=(--add "$("$top/tests/mqtt/broker"):/")
+	[[ " $* " != *" bridge "* ]] || guest_options+=(--add "$("$top/tests/mqtt/broker"):/")
 }
 
-# prepare_debug NAME: that debug kernel, which is built first, and the module for it. -g lets
-# scripts/faddr2line of the kernel's source find the line of a report.
+# prepare_debug NAME: builds the debug kernel and the module for it. With -g, the kernel's
+# scripts/faddr2line can find the line of a report.
 prepare_debug()
 {
 	local name=$1 dir make=(make -s -C "$top" modules KCFLAGS=-g) module
 
-	# Counts lines.
+	# For the coverage suite.
 	[ "$name" != kasan ] || make+=(GCOV_PROFILE=y)
 	dir=$("$top/tests/vm/kernel" "$name") && "${make[@]}" KDIR="$dir" || return
 	ln -sfn "$dir" "$build/kernel-$name"
 	module=$build/$(cat "$dir/include/config/kernel.release")/lastline.ko
-	machine=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 3600)
-	carried=(--smp 4 --with bash --with timeout)
+	vm_options=(--kernel "$dir/vmlinuz" --module "$module" --mem 2048 --timeout 3600)
+	guest_options=(--smp 4 --with bash --with timeout)
 	case $name in
 	kasan)
 		# shellcheck disable=SC2086 # several words
-		coverage=$build/coverage/$(key_of $module_paths)
+		coverage=$build/coverage/$(hash_of_paths $module_paths)
 		mkdir -p "$coverage"
-		machine+=(--coverage "$coverage") ;;
-	# It reports races of the kernel's own, too, and must go on after those.
-	kcsan)		machine+=(--append panic_on_warn=0) ;;
-	preempt)	machine+=(--append threadirqs) ;;
+		vm_options+=(--coverage "$coverage") ;;
+	# It also reports races in the kernel itself, which must not stop the run.
+	kcsan)		vm_options+=(--append panic_on_warn=0) ;;
+	preempt)	vm_options+=(--append threadirqs) ;;
 	esac
 }
-coverage_of() { tests/coverage/run "$coverage"; }
-known_bugs_of() { tests/vm/known_bugs/run "$1" "${machine[@]}"; }
+run_coverage() { tests/coverage/run "$coverage"; }
+run_known_bugs() { tests/vm/known_bugs/run "$1" "${vm_options[@]}"; }
 
-# prepare_distribution NAME: its kernel, with the module that its compiler made
+# prepare_distribution NAME: the release's kernel, and a module built with its compiler
 prepare_distribution()
 {
 	distribution=$("$top/tests/vm/distribution" "$1") && build_for "$1" >/dev/null || return
-	machine=(--kernel "$distribution/vmlinuz" --module "$build/$1.ko" --timeout 3600)
-	carried=(--smp 4 "${tools[@]/#/--with=}")
+	vm_options=(--kernel "$distribution/vmlinuz" --module "$build/$1.ko" --timeout 3600)
+	guest_options=(--smp 4 "${tools[@]/#/--with=}")
 }
 
-# in_root ROOT COMMAND...: with /proc, which objtool needs since 7.0, where we may mount
+# in_root ROOT COMMAND...: in a chroot; with /proc, which objtool needs since Linux 7.0, if
+# mounting is allowed
 in_root()
 {
 	if unshare --mount --propagation private true 2>/dev/null; then
-		# shellcheck disable=SC2016 # the inner shell does
+		# shellcheck disable=SC2016 # the inner shell expands them
 		unshare --mount --propagation private \
 			sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$@"
 	else
@@ -590,8 +590,8 @@ in_root()
 	fi
 }
 
-# build_for NAME [VERSION]: the module, with that release's compiler and headers, as
-# $build/NAME.ko; prints warnings and errors. With a version that the kernel claims to have.
+# build_for NAME [VERSION]: builds $build/NAME.ko with the release's compiler and headers,
+# and prints warnings and errors. VERSION replaces the version of the kernel in compat.h.
 build_for()
 {
 	local name=$1 dir=$distribution log=$build/$1.log root source status=0
@@ -607,14 +607,14 @@ build_for()
 	return "$status"
 }
 
-# build_of DISTRIBUTION|ARCHITECTURE: every warning counts
-build_of()
+# run_build DISTRIBUTION|ARCHITECTURE: builds without a warning
+run_build()
 {
 	# shellcheck source=tests/tap.sh
 	. "$top/tests/tap.sh"
 	if [ -n "${distribution:-}" ]; then
-		echo "# built for: $(cat "$distribution/release") | $(cat "$distribution/compiler")"
-		# RHEL 9 backports to a kernel that calls itself 5.14.
+		echo "# built for $1: Linux $(cat "$distribution/release"), $(cat "$distribution/compiler")"
+		# Like RHEL 9, which backports features to a kernel with the version 5.14.
 		if printf '%s\n' 5.14 "$(cat "$distribution/release")" | sort -CV; then
 			check "the module builds where features are backported to a kernel of version 5.14" \
 				build_for "$1" "KERNEL_VERSION(5, 14, 0)"
@@ -622,8 +622,8 @@ build_of()
 		check "$(cat "$distribution/compiler") builds the module for $(cat "$distribution/release") without a warning" \
 			build_for "$1"
 	else
-		echo "# built for: $(cat "$sysroot/kernel-release") | gcc $("${cross}gcc" -dumpfullversion)"
-		# No kernel with debug information is there to take types from.
+		echo "# built for $1: Linux $(cat "$sysroot/kernel-release"), gcc $("${cross}gcc" -dumpfullversion)"
+		# BTF needs a vmlinux with debug information, which is not available.
 		check "the module builds without a warning" make -s -B -C "$top" modules \
 			KDIR="$sysroot/headers" CROSS_COMPILE="$cross" W=1 CONFIG_DEBUG_INFO_BTF_MODULES=
 		check "library and command build without a warning" \
@@ -632,7 +632,7 @@ build_of()
 	finish
 }
 
-# Programs of 32 bits, on Debian's kernel for 64.
+# 32-bit programs on the 64-bit kernel.
 prepare_i386()
 {
 	local root gcc
@@ -640,10 +640,10 @@ prepare_i386()
 	root=$("$top/tests/vm/sysroot" i386) || return
 	gcc="gcc -m32 --sysroot=$root -B$root/usr/lib/gcc/i686-linux-gnu/12"
 	stage_selftests i386 CC="$gcc" && programs=$build/vm/selftests-i386
-	carried=(--smp 4 --with bash --with timeout)
+	guest_options=(--smp 4 --with bash --with timeout)
 }
 
-# prepare_architecture NAME: Debian's kernel for it, and what is built for it here
+# prepare_architecture NAME: Debian's kernel, and module and programs that are cross-built
 prepare_architecture()
 {
 	arch "$1" && sysroot=$("$top/tests/vm/sysroot" "$1") || return
@@ -655,28 +655,28 @@ prepare_architecture()
 		make -s -C "$top/tests/userspace" BUILD="$build/$1" CC="$cc" AR="${cross}ar" MQTT=yes \
 			KSELFTEST="$build/linux/tools/testing/selftests" \
 			"$build/$1/userspace-tests/lib_test" || return
-	machine=(--arch "$1" --mem 2048 --timeout 3600)
+	vm_options=(--arch "$1" --mem 2048 --timeout 3600)
 	programs=$build/vm/selftests-$1
-	carried=(--smp 4 --with bash --with timeout --add "$build/$1/userspace-tests:/tests/library")
+	guest_options=(--smp 4 --with bash --with timeout --add "$build/$1/userspace-tests:/tests/library")
 }
 
-# ends STATUS TEXT COMMAND...: with this command the rig ends so, and prints this
-ends()
+# expect_exit STATUS TEXT COMMAND...: tests/vm/run exits with STATUS and prints TEXT
+expect_exit()
 {
 	local output status=0
 
-	output=$("$top/tests/vm/run" "${machine[@]}" -- "${@:3}" 2>&1) || status=$?
+	output=$("$top/tests/vm/run" "${vm_options[@]}" -- "${@:3}" 2>&1) || status=$?
 	[ "$status" = "$1" ] && grep -q -- "$2" <<<"$output" || echo "status $status: $output"
 }
 
-# These machines cannot choose the status of QEMU.
-rig_of()
+# Emulated machines whose kernel cannot set the exit status of QEMU.
+run_rig()
 {
 	# shellcheck source=tests/tap.sh
 	. "$top/tests/tap.sh"
-	check "the status of the command is that of the rig" ends 7 "" sh -c "exit 7"
-	check "a panic is a failure" ends 125 "Kernel panic" sh -c "echo c >/proc/sysrq-trigger"
-	check "a machine that stops by itself is a failure" ends 125 "no verdict" poweroff -f
-	check "a machine that restarts is a failure" ends 125 "no verdict" reboot -f
+	check "the exit status is that of the command" expect_exit 7 "" sh -c "exit 7"
+	check "a panic is a failure" expect_exit 125 "Kernel panic" sh -c "echo c >/proc/sysrq-trigger"
+	check "a machine that powers off is a failure" expect_exit 125 "no verdict" poweroff -f
+	check "a machine that reboots is a failure" expect_exit 125 "no verdict" reboot -f
 	finish
 }

@@ -4,18 +4,18 @@ import re
 
 
 class Skip(Exception):
-    """The machine lacks what a test needs; the argument is the reason."""
+    """The test cannot run on this machine; the argument is the reason."""
 
 
 class Tap:
-    """Prints results as they come and the plan at the end."""
+    """Prints each result immediately, and the plan at the end."""
 
     def __init__(self):
         self.number = self.failed = self.skipped = 0
         print("TAP version 13", flush=True)
 
     def result(self, name, problem="", skip=""):
-        """One test: it failed if problem, a text, is not empty; skip is a reason."""
+        """Prints one result. A problem means that the test failed; skip is a reason."""
         self.number += 1
         self.failed += bool(problem)
         self.skipped += bool(skip)
@@ -25,7 +25,7 @@ class Tap:
               f"{' # SKIP ' + skip if skip else ''}", flush=True)
 
     def finish(self):
-        """Prints the plan. The exit status is kselftest's: 1 failed, 4 all skipped."""
+        """Prints the plan. Returns kselftest's exit status: 1 failed, 4 all skipped."""
         print(f"1..{self.number}", flush=True)
         if self.failed:
             return 1

@@ -1,23 +1,24 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests in bash, with KTAP output. Two forms:
+# Shell tests with KTAP output. There are two forms:
 #
-# check NAME COMMAND...: runs COMMAND at once, in a subshell. It passes if COMMAND succeeds
-# and prints nothing. End with: finish.
+# check NAME COMMAND...: runs COMMAND immediately, in a subshell. It passes if COMMAND
+# succeeds and prints nothing. The last command of the script is: finish
 #
-# test_that NAME COMMAND...: run_tests runs COMMAND in a process group that is killed
-# afterwards, so nothing that a test started outlives it. COMMAND that takes longer than
-# $limit fails. $tmp is a directory of the test; its output is shown if it fails.
+# test_that NAME COMMAND...: registers COMMAND for run_tests, which runs each command in its
+# own process group and kills that afterwards. Its output is printed if it fails. $tmp is an
+# empty directory for the test. The last command of the script is: run_tests
 #
-# A command in either form may call fail, skip or one of the helpers below.
-limit=1200	# seconds for one test of run_tests
-patience=180	# seconds until await gives up
-after=:		# command to run after each test of run_tests, and at the end
+# A command of either form may call fail, skip and the other helpers below.
+limit=1200	# time limit of a test in run_tests, in seconds
+patience=180	# timeout of await, in seconds
+after=:		# command that run_tests runs after each test, and at the end
 tap_number=0 tap_failed=0 tap_skipped=0
 tap_names=() tap_commands=()
 
-# tap_result STATUS NAME OUTPUT: status 0 passes, 4 skips; the last line of output is the reason
+# tap_result STATUS NAME OUTPUT: prints a result. Status 0 is a pass, 4 a skip, for which the
+# last line of the output is the reason; any other is a failure.
 tap_result()
 {
 	tap_number=$((tap_number + 1))
@@ -42,7 +43,7 @@ check()
 	tap_result "$status" "$name" "$output"
 }
 
-# finish: prints the plan; ends like kselftest: 0 passed, 1 failed, 4 all skipped
+# finish: prints the plan and exits like kselftest: 0 passed, 1 failed, 4 all skipped
 finish()
 {
 	echo "1..$tap_number"
@@ -51,7 +52,7 @@ finish()
 	exit 0
 }
 
-# skip_all REASON: ends a program whose tests cannot run here
+# skip_all REASON: exits from a program whose tests cannot run here
 skip_all()
 {
 	echo "TAP version 13"
@@ -87,7 +88,7 @@ needs()
 	done
 }
 
-# quiet COMMAND...: prints the end of its output only if it fails
+# quiet COMMAND...: prints the end of the output, and only if COMMAND fails
 quiet()
 {
 	local output status=0
@@ -108,23 +109,24 @@ await()
 	done
 }
 
-# expect WANTED GOT WHAT
+# expect WANTED ACTUAL WHAT
 expect()
 {
 	[ "$2" = "$1" ] || fail "$3 is '$2' instead of '$1'"
 }
 
-# fails_with STATUS TEXT COMMAND...: COMMAND ends with STATUS and its output contains TEXT
+# fails_with STATUS TEXT COMMAND...: COMMAND exits with STATUS and its output contains TEXT
 fails_with()
 {
 	local status=0 output
 
 	output=$("${@:3}" 2>&1) || status=$?
-	expect "$1" "$status" "the status of ${*:3}"
+	expect "$1" "$status" "the exit status of ${*:3}"
 	[[ $output == *"$2"* ]] || fail "${*:3} prints '$output' without '$2'"
 }
 
-# await_end PROCESS|-GROUP: a killed process may keep a channel open for a moment
+# await_end PROCESS|-GROUP: waits for the end of a killed process, which may take a moment
+# to close its files
 await_end()
 {
 	local end=$((SECONDS + patience))
@@ -170,7 +172,7 @@ clean_up()
 	rm -rf "$home"
 }
 
-# run_tests: all tests of test_that, then finish
+# run_tests: runs all tests of test_that, then calls finish
 run_tests()
 {
 	local i
