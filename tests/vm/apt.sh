@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Root file systems of Debian's releases, from where this machine gets its own packages.
+# Creates root file systems of Debian releases from this machine's own apt sources.
 
-# The entries of this machine's apt that are Debian's own, in whatever form they are
-# written; its lists say whose they are. Prints release, archive and component.
+# Prints release, archive and component of this machine's sources with "Origin: Debian".
 apt_entries()
 {
 	# shellcheck disable=SC2016 # apt's variables
@@ -12,9 +11,8 @@ apt_entries()
 		"Created-By: Packages" "Origin: Debian" | sort -u
 }
 
-# apt_sources SUITE: where its packages are. With a suite of this machine come its
-# updates; for another one the archive that has all suites is asked, which those of the
-# updates do not.
+# apt_sources SUITE: prints the sources for it. If this machine uses the suite, they include
+# its updates; otherwise it is only the main archive, which has all suites.
 apt_sources()
 {
 	apt_entries | awk -v suite="$1" '
@@ -27,7 +25,8 @@ apt_sources()
 	}'
 }
 
-# bootstrap_from SUITE TARGET PACKAGES [OPTION]...: from the sources in standard input
+# bootstrap_from SUITE TARGET PACKAGES [OPTION]...: runs mmdebstrap with the sources in
+# standard input
 bootstrap_from()
 {
 	local suite=$1 target=$2 packages=$3 proxy options=()
@@ -36,8 +35,8 @@ bootstrap_from()
 	while read -r proxy; do
 		options+=("--aptopt=$proxy")
 	done < <(apt-config dump --no-empty Acquire | grep -i ::proxy)
-	# What is not released any more, or not yet, may be out of date. And when mmdebstrap
-	# fails, it hangs up on its whole process group.
+	# The lists of sid and of old releases may have expired. setsid, because mmdebstrap
+	# sends SIGHUP to its process group when it fails.
 	sed 's,^deb,& [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg],' |
 		setsid -w mmdebstrap --variant=minbase --include="$packages" \
 			--aptopt='Acquire::Check-Valid-Until "false"' "${options[@]}" "$@" \
@@ -46,12 +45,12 @@ bootstrap_from()
 
 no_debian()
 {
-	echo "no Debian in apt's lists; try: apt-get update" >&2
+	echo "apt's lists have no Debian archive; as root, run: apt-get update" >&2
 	return 1
 }
 
-# apt_bootstrap SUITE TARGET PACKAGES [OPTION]...: makes one, with what is listed between
-# commas besides the smallest there can be; the options are mmdebstrap's
+# apt_bootstrap SUITE TARGET PACKAGES [OPTION]...: creates a minimal root file system and
+# PACKAGES, which are separated by commas. The options are those of mmdebstrap.
 apt_bootstrap()
 {
 	local list
@@ -60,8 +59,8 @@ apt_bootstrap()
 	bootstrap_from "$@" <<<"$list"
 }
 
-# apt_sysroot ARCHITECTURE TARGET PACKAGES: what packages for another architecture hold,
-# with nothing of it run. Without updates: of those, this machine has never seen the lists.
+# apt_sysroot ARCHITECTURE TARGET PACKAGES: unpacks packages for another architecture and
+# runs nothing from them. Without updates, because apt has no lists of those for it.
 apt_sysroot()
 {
 	local suite=bookworm list

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ends the virtual machine by QEMU's isa-debug-exit: its exit status becomes
- * 2 * 16 + 1. A panic and a poweroff end with 0, so neither looks like this.
+ * Stops the virtual machine through QEMU's isa-debug-exit, with the exit status
+ * 2 * 16 + 1. After a panic or a poweroff QEMU exits with 0 instead.
  */
 #include <stdio.h>
 #include <sys/io.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module with the bug that its parameter names: each kind of kernel has to find
- * those that it is for, and the rig has to turn red.
+ * A module with one deliberate bug, selected by its parameter. The debug kernels must
+ * detect them, and tests/vm/run must fail.
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
@@ -15,9 +15,9 @@
 
 static char *bug = "none";
 module_param(bug, charp, 0);
-MODULE_PARM_DESC(bug, "which one");
+MODULE_PARM_DESC(bug, "name of the bug");
 
-static volatile int sink;	/* what is read for nothing */
+static volatile int sink;	/* keeps reads from being optimized away */
 
 static void use_after_free(void)
 {
@@ -28,7 +28,7 @@ static void use_after_free(void)
 	sink = *number;
 }
 
-/* Where a channel's slots would be. */
+/* In vmalloc memory, like a channel's slots. */
 static void out_of_bounds(void)
 {
 	char *buf = vmalloc(100);
@@ -113,7 +113,7 @@ static int racer(void *done)
 
 	while (time_before(jiffies, end)) {
 		shared++;
-		/* Or the compiler would add up in a register. */
+		/* Keep the compiler from adding in a register. */
 		barrier();
 		cond_resched();
 	}
@@ -138,7 +138,7 @@ static void none(void)
 
 static const struct {
 	const char *name;
-	void (*make)(void);
+	void (*trigger)(void);
 } bugs[] = {
 	{ "none", none },
 	{ "use-after-free", use_after_free },
@@ -159,7 +159,7 @@ static int __init known_bugs_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(bugs); i++) {
 		if (!strcmp(bug, bugs[i].name)) {
-			bugs[i].make();
+			bugs[i].trigger();
 			return 0;
 		}
 	}
@@ -172,5 +172,5 @@ static void __exit known_bugs_exit(void)
 }
 module_exit(known_bugs_exit);
 
-MODULE_DESCRIPTION("A module with a bug of your choice");
+MODULE_DESCRIPTION("A module with deliberate bugs");
 MODULE_LICENSE("GPL");
