@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What lastline is for, to look at: one process writes thousands of lines a
- * second, one reads whenever it finds the time, one reads as fast as it can; the
- * writer is killed half way, and another one takes over.
+ * A demonstration: one process writes thousands of lines a second, one reads three
+ * times a second, and one as fast as it can. The writer is killed half way, and
+ * another one continues.
  *
- * The three move their lines by open(), read() and write() alone. What they saw
- * goes through shared memory to the parent, which prints a row twice a second.
+ * The three use only open(), read() and write() for the lines. Shared memory carries
+ * their statistics to the parent, which prints a row twice a second.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -24,7 +24,7 @@
 #define DEVICE		"/dev/lastline0"
 #define ROWS		6		/* before and after the writer is killed */
 #define ROW_MS		500
-#define PATIENCE_MS	60000		/* until a line that must come counts as lost */
+#define TIMEOUT_MS	60000		/* for the last line to reach the readers */
 
 struct reader {
 	unsigned long lines;
@@ -34,9 +34,9 @@ struct reader {
 
 static struct {
 	volatile struct reader slow, fast;
-} *seen;
+} *stats;
 
-static int device;	/* the parent's own, for questions */
+static int device;	/* opened by the parent, for ioctls */
 
 static void sleep_ms(long ms)
 {
@@ -63,7 +63,7 @@ static unsigned long published(void)
 	return ioctl(device, LASTLINE_IOC_INFO, &info) ? 0 : info.generation;
 }
 
-/* A line is its number and the machine's uptime, as the kernel tells it. */
+/* A line is its number and the uptime. */
 static void write_lines(void)
 {
 	int source = open("/proc/uptime", O_RDONLY), fd = open_device(O_WRONLY);
@@ -133,8 +133,8 @@ static void print_rows(int *row, int rows)
 		sleep_ms(ROW_MS);
 		printf("%4.1f s | %9lu | %9lu %6lu %8lu | %9lu %6lu %8lu\n",
 		       ++*row * ROW_MS / 1000.0, published(),
-		       seen->slow.newest, seen->slow.lines, seen->slow.missed,
-		       seen->fast.newest, seen->fast.lines, seen->fast.missed);
+		       stats->slow.newest, stats->slow.lines, stats->slow.missed,
+		       stats->fast.newest, stats->fast.lines, stats->fast.missed);
 		fflush(stdout);
 	}
 }
@@ -145,9 +145,9 @@ int main(void)
 	unsigned long last;
 	int row = 0, i, failed = 1;
 
-	seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (seen == MAP_FAILED)
+	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (stats == MAP_FAILED)
 		return 1;
 	device = open_device(O_WRONLY);
 
@@ -158,35 +158,35 @@ int main(void)
 	fflush(stdout);
 
 	writer = start_writer();
-	slow = start_reader(&seen->slow, 333);
-	fast = start_reader(&seen->fast, 0);
+	slow = start_reader(&stats->slow, 333);
+	fast = start_reader(&stats->fast, 0);
 	print_rows(&row, ROWS);
 
 	kill(writer, SIGKILL);
 	waitpid(writer, NULL, 0);
-	printf("       | killed -9: both readers wait, without end-of-file and without spinning\n");
+	printf("       | writer killed: both readers sleep; they get no end-of-file\n");
 	print_rows(&row, 2);
-	printf("       | another writer opens the device, and they carry on\n");
+	printf("       | another writer opens the device, and the readers continue\n");
 	writer = start_writer();
 	print_rows(&row, ROWS);
 
 	kill(writer, SIGKILL);
 	waitpid(writer, NULL, 0);
 	last = published();
-	for (i = 0; i < PATIENCE_MS && failed; i += ROW_MS) {
+	for (i = 0; i < TIMEOUT_MS && failed; i += ROW_MS) {
 		sleep_ms(ROW_MS);
-		failed = seen->slow.newest != last || seen->fast.newest != last;
+		failed = stats->slow.newest != last || stats->fast.newest != last;
 	}
 	kill(slow, SIGKILL);
 	kill(fast, SIGKILL);
 
 	printf("\nThe writer never waited: %lu lines in %.0f s, %lu a second.\n", last,
 	       2 * ROWS * ROW_MS / 1000.0, last * 1000 / (2 * ROWS * ROW_MS));
-	printf("The slow reader got %lu lines, each the newest at its moment, and missed %lu.\n",
-	       seen->slow.lines, seen->slow.missed);
+	printf("The slow reader got %lu lines, each the newest one at that time, and missed %lu.\n",
+	       stats->slow.lines, stats->slow.missed);
 	printf("The blocking reader got %lu lines and missed %lu.\n",
-	       seen->fast.lines, seen->fast.missed);
-	printf(failed ? "But a reader did not get the newest line: that is a bug.\n" :
-	       "Both ended with the newest line there was.\n");
+	       stats->fast.lines, stats->fast.missed);
+	printf(failed ? "But a reader did not get the last line: that is a bug.\n" :
+	       "Both got the last line.\n");
 	return failed;
 }
