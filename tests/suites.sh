@@ -660,23 +660,4 @@ prepare_architecture()
 	guest_options=(--smp 4 --with bash --with timeout --add "$build/$1/userspace-tests:/tests/library")
 }
 
-# expect_exit STATUS TEXT COMMAND...: tests/vm/run exits with STATUS and prints TEXT
-expect_exit()
-{
-	local output status=0
-
-	output=$("$top/tests/vm/run" "${vm_options[@]}" -- "${@:3}" 2>&1) || status=$?
-	[ "$status" = "$1" ] && grep -q -- "$2" <<<"$output" || echo "status $status: $output"
-}
-
-# Emulated machines whose kernel cannot set the exit status of QEMU.
-run_rig()
-{
-	# shellcheck source=tests/tap.sh
-	. "$top/tests/tap.sh"
-	check "the exit status is that of the command" expect_exit 7 "" sh -c "exit 7"
-	check "a panic is a failure" expect_exit 125 "Kernel panic" sh -c "echo c >/proc/sysrq-trigger"
-	check "a machine that powers off is a failure" expect_exit 125 "no verdict" poweroff -f
-	check "a machine that reboots is a failure" expect_exit 125 "no verdict" reboot -f
-	finish
-}
+run_rig() { tests/vm/run_test "${vm_options[@]}"; }
