@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The test suites, what each needs, and how they run: two at a time, each with its own log
-# in $logs. tests/check, tests/torture and tests/mutants/run use this file.
+# in $logs. tests/check, tests/torture, tests/mutants/run and others use this file.
 #
 # A suite is a command on this machine, or a member of a group that shares one boot of a
 # VM. A member is called GROUP.NAME, or just NAME in the group "vm".
