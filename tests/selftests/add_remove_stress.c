@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 	if (ko < 0)
 		ksft_exit_skip("no module file: set LASTLINE_KO to the path of lastline.ko\n");
 	ksft_set_plan(9);
-	module_parameters(parameters);
+	save_module_parameters(parameters);
 	test("add and remove", channel_jobs, false, seconds);
 	test("load and unload", module_jobs, true, seconds);
 	ksft_test_result(loads, "the module unloads while threads use it\n");

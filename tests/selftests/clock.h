@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The time in nanoseconds, as in the ABI.
- */
+/* Time in nanoseconds, as the ioctls use it. */
 #ifndef LASTLINE_CLOCK_H
 #define LASTLINE_CLOCK_H
 

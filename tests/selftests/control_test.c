@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/lastline-control: adding and removing channels; record mode; LASTLINE_IOC_CLEAR */
+/* /dev/lastline-control: adds and removes channels. Also record mode and LASTLINE_IOC_CLEAR. */
 #include <sys/epoll.h>
 
 #include "lastline_test.h"
@@ -7,7 +7,7 @@
 
 static bool exists(int number)
 {
-	return !access(node_of(number), F_OK);
+	return !access(node_path(number), F_OK);
 }
 
 static int find_channel(int control, const char *name)
@@ -22,7 +22,7 @@ FIXTURE(control)
 {
 	int fd;
 	struct lastline_add add;
-	int number;	/* of the added channel, or -1 */
+	int number;	/* number of the added channel, or -1 */
 };
 
 FIXTURE_SETUP(control)
@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(control)
 #define ADD()		(self->number = ioctl(self->fd, LASTLINE_CTL_ADD, &self->add))
 #define REMOVE(number)	ioctl(self->fd, LASTLINE_CTL_REMOVE, number)
 
-TEST_F(control, new_channel_has_lowest_free_number_and_works_at_once)
+TEST_F(control, add_assigns_lowest_free_number)
 {
 	int number, fd;
 
@@ -51,17 +51,17 @@ TEST_F(control, new_channel_has_lowest_free_number_and_works_at_once)
 		;
 	ASSERT_EQ(number, ADD());
 	ASSERT_TRUE(exists(number));
-	fd = open(node_of(number), O_RDWR);
-	EXPECT_EQ(2, put(fd, "a\n"));
-	EXPECT_STREQ("a\n", get(fd));
-	EXPECT_EQ(number, info_of(fd).number);
-	EXPECT_EQ(LASTLINE_MODE_LINE, info_of(fd).mode);
-	EXPECT_STREQ("line", attribute(number, "mode"));
-	EXPECT_STREQ("", attribute(number, "name"));
+	fd = open(node_path(number), O_RDWR);
+	EXPECT_EQ(2, write_str(fd, "a\n"));
+	EXPECT_STREQ("a\n", read_str(fd));
+	EXPECT_EQ(number, get_info(fd).number);
+	EXPECT_EQ(LASTLINE_MODE_LINE, get_info(fd).mode);
+	EXPECT_STREQ("line", read_attribute(number, "mode"));
+	EXPECT_STREQ("", read_attribute(number, "name"));
 	close(fd);
 }
 
-TEST_F(control, number_can_be_chosen_once)
+TEST_F(control, add_returns_eexist_for_number_in_use)
 {
 	self->add.number = LASTLINE_CHANNELS_MAX - 1;
 	ASSERT_EQ(LASTLINE_CHANNELS_MAX - 1, ADD());
@@ -76,7 +76,7 @@ TEST_F(control, number_can_be_chosen_once)
 	EXPECT_ERRNO(error, ioctl(self->fd, LASTLINE_CTL_ADD, &add));		\
 } while (0)
 
-TEST_F(control, add_rejects_values_out_of_range)
+TEST_F(control, add_returns_einval_for_value_out_of_range)
 {
 	EXPECT_NO_ADD(EINVAL, number, -2);
 	EXPECT_NO_ADD(EINVAL, number, LASTLINE_CHANNELS_MAX);
@@ -93,17 +93,17 @@ TEST_F(control, add_rejects_values_out_of_range)
 	EXPECT_ERRNO(ENOTTY, ioctl(self->fd, FIONREAD, &self->add));
 }
 
-TEST_F(control, name_is_reported_found_and_unique)
+TEST_F(control, name_is_unique_and_found)
 {
 	int number;
 
 	strcpy(self->add.name, "my-sensor_1.x");
 	number = ADD();
 	ASSERT_LE(0, number);
-	EXPECT_STREQ("my-sensor_1.x", attribute(number, "name"));
-	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_NAME=my-sensor_1.x"));
-	EXPECT_NE(NULL, strstr(attribute(number, "uevent"), "LASTLINE_ADDED=1"));
-	EXPECT_EQ(NULL, strstr(attribute(0, "uevent"), "LASTLINE_ADDED"));
+	EXPECT_STREQ("my-sensor_1.x", read_attribute(number, "name"));
+	EXPECT_NE(NULL, strstr(read_attribute(number, "uevent"), "LASTLINE_NAME=my-sensor_1.x"));
+	EXPECT_NE(NULL, strstr(read_attribute(number, "uevent"), "LASTLINE_ADDED=1"));
+	EXPECT_EQ(NULL, strstr(read_attribute(0, "uevent"), "LASTLINE_ADDED"));
 	EXPECT_EQ(number, find_channel(self->fd, "my-sensor_1.x"));
 	EXPECT_ERRNO(ENODEV, find_channel(self->fd, "my-sensor_1"));
 	EXPECT_ERRNO(EEXIST, ioctl(self->fd, LASTLINE_CTL_ADD, &self->add));
@@ -112,7 +112,7 @@ TEST_F(control, name_is_reported_found_and_unique)
 	ASSERT_EQ(number, ADD());
 }
 
-TEST_F(control, name_consists_of_letters_digits_and_few_signs)
+TEST_F(control, add_returns_einval_for_invalid_name)
 {
 	static const char * const bad[] = {
 		".", "..", "a/b", "a b", "a\n", "\xc3\xa4", "a=b", "*",
@@ -132,7 +132,7 @@ TEST_F(control, name_consists_of_letters_digits_and_few_signs)
 	EXPECT_EQ(self->number, find_channel(self->fd, name));
 }
 
-TEST_F(control, node_has_requested_owner_group_and_permissions)
+TEST_F(control, node_has_requested_owner_and_mode)
 {
 	static const __u32 permissions[] = { 0640, 0 };
 	struct stat status;
@@ -143,7 +143,7 @@ TEST_F(control, node_has_requested_owner_group_and_permissions)
 	for (i = 0; i < ARRAY_SIZE(permissions); i++) {
 		self->add.permissions = permissions[i];
 		ASSERT_LE(0, ADD());
-		ASSERT_EQ(0, stat(node_of(self->number), &status));
+		ASSERT_EQ(0, stat(node_path(self->number), &status));
 		EXPECT_EQ(S_IFCHR | permissions[i], status.st_mode);
 		EXPECT_EQ(1234, status.st_uid);
 		EXPECT_EQ(5678, status.st_gid);
@@ -151,8 +151,8 @@ TEST_F(control, node_has_requested_owner_group_and_permissions)
 	}
 }
 
-/* Permission is checked per call, not per descriptor. */
-TEST_F(control, control_calls_need_capability)
+/* The driver checks the capability of the caller, not of the process that opened the file. */
+TEST_F(control, control_calls_require_capability)
 {
 	struct stat status;
 	pid_t pid;
@@ -170,36 +170,36 @@ TEST_F(control, control_calls_need_capability)
 		refused &= find_channel(self->fd, "x") == -1 && errno == EPERM;
 		_exit(!refused);
 	}
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	EXPECT_TRUE(exists(self->number));
 }
 
-TEST_F(control, channel_without_limit_has_line_max_of_module)
+TEST_F(control, add_without_line_max_uses_module_parameter)
 {
 	char parameters[MODULE_PARAMETERS_SIZE];
 	int ko = open_module(), fd;
 
 	if (ko < 0)
 		SKIP(return, "no module file: set LASTLINE_KO to the path of lastline.ko");
-	module_parameters(parameters);
+	save_module_parameters(parameters);
 	close(self->fd);
-	ASSERT_TRUE(AWAIT(!unload()));
+	ASSERT_TRUE(WAIT_FOR(!unload()));
 	ASSERT_EQ(0, load(ko, "devices=1 line_max=128"));
-	ASSERT_TRUE(AWAIT((self->fd = open(CONTROL, O_RDWR)) >= 0));
+	ASSERT_TRUE(WAIT_FOR((self->fd = open(CONTROL, O_RDWR)) >= 0));
 	ASSERT_LE(0, ADD());
-	ASSERT_TRUE(AWAIT((fd = open(node_of(self->number), O_RDONLY)) >= 0));
-	EXPECT_EQ(128, info_of(fd).line_max);
+	ASSERT_TRUE(WAIT_FOR((fd = open(node_path(self->number), O_RDONLY)) >= 0));
+	EXPECT_EQ(128, get_info(fd).line_max);
 	close(fd);
 	close(self->fd);
-	EXPECT_TRUE(AWAIT(!unload()));
+	EXPECT_TRUE(WAIT_FOR(!unload()));
 	EXPECT_EQ(0, load(ko, parameters));
 	close(ko);
-	ASSERT_TRUE(AWAIT((self->fd = open(CONTROL, O_RDWR)) >= 0));
+	ASSERT_TRUE(WAIT_FOR((self->fd = open(CONTROL, O_RDWR)) >= 0));
 	self->number = -1;
 }
 
 /* Thousands of devices take long on a debug kernel. */
-TEST_F_TIMEOUT(control, number_of_channels_is_limited, 1200)
+TEST_F_TIMEOUT(control, add_returns_enospc_when_all_numbers_are_in_use, 1200)
 {
 	int number, first, last = -1;
 
@@ -218,11 +218,7 @@ TEST_F_TIMEOUT(control, number_of_channels_is_limited, 1200)
 		EXPECT_EQ(number, REMOVE(number));
 }
 
-/*
- * Removal
- */
-
-TEST_F(control, removal_of_missing_channel_is_enodev)
+TEST_F(control, remove_returns_enodev_for_missing_channel)
 {
 	EXPECT_ERRNO(ENODEV, REMOVE(LASTLINE_CHANNELS_MAX - 1));
 	EXPECT_ERRNO(ENODEV, REMOVE(LASTLINE_CHANNELS_MAX));
@@ -233,7 +229,7 @@ TEST_F(control, removal_of_missing_channel_is_enodev)
 }
 
 /* @fd has a partial line and the rest of a line after a short read. */
-TEST_F(control, all_calls_but_reads_of_mapping_are_enodev_after_removal)
+TEST_F(control, calls_return_enodev_and_mapping_stays_after_remove)
 {
 	const struct lastline_map *map;
 	struct lastline_info info;
@@ -243,8 +239,8 @@ TEST_F(control, all_calls_but_reads_of_mapping_are_enodev_after_removal)
 
 	self->add.line_max = LASTLINE_LINE_MAX_MIN;
 	ASSERT_LE(0, ADD());
-	fd = open(node_of(self->number), O_RDWR);
-	EXPECT_EQ(9, put(fd, "unread\nun"));
+	fd = open(node_path(self->number), O_RDWR);
+	EXPECT_EQ(9, write_str(fd, "unread\nun"));
 	EXPECT_EQ(3, read(fd, buf, 3));
 	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -268,8 +264,8 @@ TEST_F(control, all_calls_but_reads_of_mapping_are_enodev_after_removal)
 	munmap((void *)map, 4096);
 }
 
-/* Without timeouts, at which poll() would look again: a lost wake-up sleeps forever. */
-TEST_F_TIMEOUT(control, removal_wakes_read_and_all_kinds_of_poll, WAKE_TIMEOUT)
+/* No timeouts, because poll() checks again at a timeout, which would hide a lost wake-up. */
+TEST_F_TIMEOUT(control, remove_wakes_read_poll_and_epoll, WAKE_TIMEOUT)
 {
 	struct pollfd attribute = { .events = POLLPRI };
 	struct epoll_event event = { .events = EPOLLIN };
@@ -278,19 +274,19 @@ TEST_F_TIMEOUT(control, removal_wakes_read_and_all_kinds_of_poll, WAKE_TIMEOUT)
 	char text[8];
 
 	ASSERT_LE(0, ADD());
-	reader.fd = open(node_of(self->number), O_RDONLY);
+	reader.fd = open(node_path(self->number), O_RDONLY);
 	poller.fd = reader.fd;
 	attribute.fd = open_attribute(self->number, "readers");
 	ASSERT_LT(0, pread(attribute.fd, text, sizeof(text), 0));
-	EXPECT_EQ(0, poll(&attribute, 1, PAUSE_MS));
+	EXPECT_EQ(0, poll(&attribute, 1, NO_EVENT_MS));
 	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, reader.fd, &event));
 	ASSERT_TRUE(start_call(&reader));
 	ASSERT_TRUE(start_call(&poller));
-	ASSERT_TRUE(await_sleepers(reader.fd, 1));
-	ASSERT_TRUE(await_asleep(&poller));
+	ASSERT_TRUE(wait_for_sleepers(reader.fd, 1));
+	ASSERT_TRUE(wait_until_asleep(&poller));
 	EXPECT_EQ(self->number, REMOVE(self->number));
-	ASSERT_TRUE(ends_within(&reader, PATIENCE_MS));
-	ASSERT_TRUE(ends_within(&poller, PATIENCE_MS));
+	ASSERT_TRUE(returns_within(&reader, TIMEOUT_MS));
+	ASSERT_TRUE(returns_within(&poller, TIMEOUT_MS));
 	EXPECT_EQ(-1, reader.ret);
 	EXPECT_EQ(ENODEV, reader.error);
 	EXPECT_EQ(POLLHUP | POLLERR, poller.ret);
@@ -303,9 +299,9 @@ TEST_F_TIMEOUT(control, removal_wakes_read_and_all_kinds_of_poll, WAKE_TIMEOUT)
 	close(epoll);
 }
 
-TEST_F(control, removal_sends_sigio)
+TEST_F(control, remove_sends_sigio)
 {
-	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
+	struct timespec timeout = { .tv_sec = TIMEOUT_MS / 1000 };
 	siginfo_t siginfo = {};
 	sigset_t set;
 	int fd;
@@ -314,189 +310,181 @@ TEST_F(control, removal_sends_sigio)
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	ASSERT_LE(0, ADD());
-	fd = open(node_of(self->number), O_RDONLY | O_NONBLOCK);
+	fd = open(node_path(self->number), O_RDONLY | O_NONBLOCK);
 	fcntl(fd, F_SETOWN, getpid());
 	fcntl(fd, F_SETSIG, SIGRTMIN);
 	fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK);
 	EXPECT_EQ(self->number, REMOVE(self->number));
-	EXPECT_EQ(SIGRTMIN, sigtimedwait(&set, &siginfo, &patience));
+	EXPECT_EQ(SIGRTMIN, sigtimedwait(&set, &siginfo, &timeout));
 	EXPECT_EQ(POLL_HUP, siginfo.si_code);
 	EXPECT_EQ(fd, siginfo.si_fd);
 	close(fd);
 }
 
-TEST_F(control, number_is_free_while_removed_channel_is_open)
+TEST_F(control, number_is_reusable_while_removed_channel_is_open)
 {
 	int number, old, new;
 
 	number = ADD();
 	ASSERT_LE(0, number);
-	old = open(node_of(number), O_RDWR | O_NONBLOCK);
-	EXPECT_EQ(4, put(old, "old\n"));
+	old = open(node_path(number), O_RDWR | O_NONBLOCK);
+	EXPECT_EQ(4, write_str(old, "old\n"));
 	EXPECT_EQ(number, REMOVE(number));
 	self->add.number = number;
 	ASSERT_EQ(number, ADD());
-	new = open(node_of(number), O_RDWR | O_NONBLOCK);
+	new = open(node_path(number), O_RDWR | O_NONBLOCK);
 	EXPECT_TRUE(nothing_to_read(new));
-	EXPECT_EQ(4, put(new, "new\n"));
-	EXPECT_STREQ("new\n", get(new));
+	EXPECT_EQ(4, write_str(new, "new\n"));
+	EXPECT_STREQ("new\n", read_str(new));
 	EXPECT_ERRNO(ENODEV, write(old, "a\n", 2));
 	close(old);
-	EXPECT_EQ(1, info_of(new).readers);
+	EXPECT_EQ(1, get_info(new).readers);
 	close(new);
 }
 
-/*
- * Records
- */
-
 FIXTURE(record)
 {
-	struct added added;
+	struct test_channel channel;
 };
 
 FIXTURE_SETUP(record)
 {
-	SKIP_WITHOUT_CONTROL(add_channel(&self->added, LASTLINE_MODE_RECORD, 8192));
-	ASSERT_LE(0, self->added.reader);
+	SKIP_WITHOUT_CONTROL(add_channel(&self->channel, LASTLINE_MODE_RECORD, 8192));
+	ASSERT_LE(0, self->channel.reader);
 }
 
 FIXTURE_TEARDOWN(record)
 {
-	remove_channel(&self->added);
+	remove_channel(&self->channel);
 }
 
-TEST_F(record, each_write_is_one_record)
+TEST_F(record, each_write_publishes_one_record)
 {
 	static const char binary[] = "\n\0\n\xff no newline";
 	struct iovec parts[2] = { { "ab", 2 }, { "\ncd", 3 } };
-	int writer = self->added.writer, reader = self->added.reader;
+	int writer = self->channel.writer, reader = self->channel.reader;
 	char buf[64];
 
-	EXPECT_EQ(LASTLINE_MODE_RECORD, info_of(reader).mode);
-	EXPECT_STREQ("record", attribute(self->added.number, "mode"));
+	EXPECT_EQ(LASTLINE_MODE_RECORD, get_info(reader).mode);
+	EXPECT_STREQ("record", read_attribute(self->channel.number, "mode"));
 	EXPECT_EQ(sizeof(binary), write(writer, binary, sizeof(binary)));
 	EXPECT_EQ(sizeof(binary), read(reader, buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(binary, buf, sizeof(binary)));
 	EXPECT_EQ(5, writev(writer, parts, 2));
-	EXPECT_STREQ("ab\ncd", get(reader));
-	EXPECT_EQ(1, put(writer, "x"));
-	EXPECT_STREQ("x", get(reader));
+	EXPECT_STREQ("ab\ncd", read_str(reader));
+	EXPECT_EQ(1, write_str(writer, "x"));
+	EXPECT_STREQ("x", read_str(reader));
 	EXPECT_EQ(0, fsync(writer));
 	close(writer);
 	EXPECT_TRUE(nothing_to_read(reader));
-	EXPECT_EQ(3, info_of(reader).generation);
+	EXPECT_EQ(3, get_info(reader).generation);
 }
 
-/* The write needs a page that is not there yet, and so takes the slow path. */
-TEST_F(record, slow_write_of_record_wakes_epoll)
+/* The page fault makes the write take the slow path. */
+TEST_F(record, write_from_missing_page_wakes_epoll)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	int epoll = epoll_create1(0);
 	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, self->added.reader, &event));
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, self->channel.reader, &event));
 	EXPECT_EQ(0, epoll_wait(epoll, &event, 1, 0));
-	EXPECT_EQ(4096, write(self->added.writer, page, 4096));
+	EXPECT_EQ(4096, write(self->channel.writer, page, 4096));
 	EXPECT_EQ(1, epoll_wait(epoll, &event, 1, 0));
 	munmap(page, 4096);
 	close(epoll);
 }
 
-/* Their pages are missing at first. */
-TEST_F(record, records_of_all_sizes_are_whole)
+/* The pages of the first record are missing. */
+TEST_F(record, read_returns_whole_record_of_any_size)
 {
 	char *record = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char buf[8192];
 	int size, i;
 
-	EXPECT_EQ(8192, write(self->added.writer, record, 8192));
-	EXPECT_EQ(8192, read(self->added.reader, buf, sizeof(buf)));
+	EXPECT_EQ(8192, write(self->channel.writer, record, 8192));
+	EXPECT_EQ(8192, read(self->channel.reader, buf, sizeof(buf)));
 	for (size = 1; size <= 8192; size += 1 + size / 7) {
 		for (i = 0; i < size; i++)
 			record[i] = i * 7 + size;
-		ASSERT_EQ(size, write(self->added.writer, record, size));
-		ASSERT_EQ(size, read(self->added.reader, buf, sizeof(buf)));
+		ASSERT_EQ(size, write(self->channel.writer, record, size));
+		ASSERT_EQ(size, read(self->channel.reader, buf, sizeof(buf)));
 		ASSERT_EQ(0, memcmp(record, buf, size));
 	}
 	munmap(record, 8192);
 }
 
-TEST_F(record, record_too_long_empty_or_at_bad_address_changes_nothing)
+TEST_F(record, invalid_record_changes_nothing)
 {
 	static char record[8193];
 
-	EXPECT_EQ(3, put(self->added.writer, "abc"));
-	EXPECT_ERRNO(EMSGSIZE, write(self->added.writer, record, sizeof(record)));
-	EXPECT_EQ(0, write(self->added.writer, record, 0));
-	EXPECT_ERRNO(EFAULT, write(self->added.writer, bad_address(), 5));
-	EXPECT_EQ(1, info_of(self->added.reader).generation);
-	EXPECT_STREQ("abc", get(self->added.reader));
+	EXPECT_EQ(3, write_str(self->channel.writer, "abc"));
+	EXPECT_ERRNO(EMSGSIZE, write(self->channel.writer, record, sizeof(record)));
+	EXPECT_EQ(0, write(self->channel.writer, record, 0));
+	EXPECT_ERRNO(EFAULT, write(self->channel.writer, bad_address(), 5));
+	EXPECT_EQ(1, get_info(self->channel.reader).generation);
+	EXPECT_STREQ("abc", read_str(self->channel.reader));
 }
 
-/*
- * Clearing; infoleak_test has the mapping.
- */
-
-TEST_F(channel, clear_removes_line_for_all_and_advances_generation_once)
+/* infoleak_test checks the mapping of a cleared channel. */
+TEST_F(channel, clear_removes_line_and_advances_generation_once)
 {
 	int bytes, other;
 
-	EXPECT_EQ(4, put(self->writer, "old\n"));
-	EXPECT_STREQ("old\n", get(self->reader));
-	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(4, write_str(self->writer, "old\n"));
+	EXPECT_STREQ("old\n", read_str(self->reader));
+	EXPECT_EQ(5, write_str(self->writer, "line\n"));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
 	EXPECT_EQ(3, PUBLISHED());
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
 	EXPECT_EQ(3, PUBLISHED());
-	EXPECT_EQ(0, info_of(self->reader).monotonic_ns);
+	EXPECT_EQ(0, get_info(self->reader).monotonic_ns);
 	EXPECT_FALSE(readable_within(self->reader, 0));
 	EXPECT_EQ(0, ioctl(self->reader, FIONREAD, &bytes));
 	EXPECT_EQ(0, bytes);
 	EXPECT_TRUE(nothing_to_read(self->reader));
-	EXPECT_EQ(self->generation + 1, taken_of(self->reader).generation);
+	EXPECT_EQ(self->generation + 1, get_taken(self->reader).generation);
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_TRUE(nothing_to_read(self->reader));
 	other = open_channel(O_RDONLY | O_NONBLOCK);
 	EXPECT_FALSE(readable_within(other, 0));
 	EXPECT_TRUE(nothing_to_read(other));
-	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_EQ(4, write_str(self->writer, "new\n"));
 	EXPECT_TRUE(readable_within(other, 0));
-	EXPECT_STREQ("new\n", get(other));
+	EXPECT_STREQ("new\n", read_str(other));
 	EXPECT_LATEST("new\n");
 	close(other);
 }
 
-/* A reader of a cleared channel sleeps, and a clear does not wake it. */
-TEST_F(channel, clear_wakes_no_reader)
+TEST_F(channel, clear_does_not_wake_reader)
 {
 	struct call call = { .function = call_read, .fd = open_channel(O_RDONLY) };
 	int i;
 
-	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(5, write_str(self->writer, "line\n"));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
 	ASSERT_TRUE(start_call(&call));
-	ASSERT_TRUE(await_sleepers(self->reader, 1));
+	ASSERT_TRUE(wait_for_sleepers(self->reader, 1));
 	for (i = 0; i < 1000; i++)
-		ASSERT_EQ(1, info_of(self->reader).sleepers);
-	EXPECT_EQ(4, put(self->writer, "new\n"));
-	ASSERT_TRUE(ends_within(&call, PATIENCE_MS));
+		ASSERT_EQ(1, get_info(self->reader).sleepers);
+	EXPECT_EQ(4, write_str(self->writer, "new\n"));
+	ASSERT_TRUE(returns_within(&call, TIMEOUT_MS));
 	EXPECT_STREQ("new\n", call.line);
 
 	ASSERT_TRUE(start_call(&call));
-	ASSERT_TRUE(await_sleepers(self->reader, 1));
+	ASSERT_TRUE(wait_for_sleepers(self->reader, 1));
 	EXPECT_EQ(0, ioctl(self->writer, LASTLINE_IOC_CLEAR));
-	EXPECT_FALSE(ends_within(&call, PAUSE_MS));
-	EXPECT_EQ(1, info_of(self->reader).sleepers);
-	EXPECT_EQ(4, put(self->writer, "two\n"));
-	ASSERT_TRUE(ends_within(&call, PATIENCE_MS));
+	EXPECT_FALSE(returns_within(&call, NO_EVENT_MS));
+	EXPECT_EQ(1, get_info(self->reader).sleepers);
+	EXPECT_EQ(4, write_str(self->writer, "two\n"));
+	ASSERT_TRUE(returns_within(&call, TIMEOUT_MS));
 	close(call.fd);
 }
 
-TEST_F(channel, clear_needs_file_that_can_write)
+TEST_F(channel, clear_requires_write_access)
 {
-	EXPECT_EQ(5, put(self->writer, "line\n"));
+	EXPECT_EQ(5, write_str(self->writer, "line\n"));
 	EXPECT_ERRNO(EBADF, ioctl(self->reader, LASTLINE_IOC_CLEAR));
 	EXPECT_LATEST("line\n");
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Small files by which the kernel shows and takes settings, such as those of fault injection.
- */
+/* Access to kernel settings in /proc and /sys, such as those of fault injection. */
 #ifndef LASTLINE_FAULT_INJECT_H
 #define LASTLINE_FAULT_INJECT_H
 
@@ -10,18 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static inline bool knob_set(const char *path, const char *value)
+static inline bool write_file(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	bool written = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
 
 	if (fd >= 0)
 		close(fd);
-	return done;
+	return written;
 }
 
-/* Leaves "" in @value if it cannot be read. */
-static inline void knob_get(const char *path, char *value, size_t size)
+/* Sets @value to "" if the file cannot be read. */
+static inline void read_file(const char *path, char *value, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? 0 : read(fd, value, size - 1);
@@ -32,31 +30,31 @@ static inline void knob_get(const char *path, char *value, size_t size)
 }
 
 /*
- * When an allocation fails or the kernel kills a process for lack of memory, it prints a
- * call trace, and the test machine looks for call traces on the console. Errors and worse
- * are still printed. The machine has other ways to detect warnings (tests/vm/init).
+ * Hides warnings from the console. The kernel prints a call trace when an allocation fails
+ * or when it kills a process because memory is short, and the VM treats a call trace on the
+ * console as a bug. Errors are still printed, and tests/vm/init detects warnings in other ways.
  */
-static inline void quieten_console(bool quiet)
+static inline void mute_console(bool mute)
 {
-	static const char all[] = "/sys/module/printk/parameters/ignore_loglevel";
-	static const char from[] = "/proc/sys/kernel/printk";
+	static const char ignore_level[] = "/sys/module/printk/parameters/ignore_loglevel";
+	static const char level[] = "/proc/sys/kernel/printk";
 	static const char console[] = "/sys/class/tty/console/active";
-	static char old_all[8], old_from[64], names[64];
+	static char old_ignore_level[8], old_level[64], names[64];
 
-	if (quiet) {
-		knob_get(all, old_all, sizeof(old_all));
-		knob_get(from, old_from, sizeof(old_from));
+	if (mute) {
+		read_file(ignore_level, old_ignore_level, sizeof(old_ignore_level));
+		read_file(level, old_level, sizeof(old_level));
 	} else {
 		/*
-		 * The console prints earlier messages by the present setting, perhaps late.
-		 * A look at the list of consoles takes their lock, which the kernel releases
-		 * once everything is printed. A console with a thread needs more time.
+		 * The console may still have messages to print. Reading the list of consoles
+		 * takes their lock, which the kernel releases after it has printed all of
+		 * them. A console that prints in a thread needs more time.
 		 */
-		knob_get(console, names, sizeof(names));
+		read_file(console, names, sizeof(names));
 		sleep(2);
 	}
-	knob_set(all, quiet ? "0" : old_all);
-	knob_set(from, quiet ? "4" : old_from);
+	write_file(ignore_level, mute ? "0" : old_ignore_level);
+	write_file(level, mute ? "4" : old_level);
 }
 
 #endif /* LASTLINE_FAULT_INJECT_H */

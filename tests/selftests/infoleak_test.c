@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No byte that nobody wrote reaches user space. Each test uses a new channel, so all of the
- * driver's memory is new. Leaks show best where free memory has a pattern:
+ * The driver does not leak kernel memory to user space. Each test uses a new channel, so
+ * that the driver's memory is newly allocated. Leaks are easiest to detect if free memory
+ * has a pattern, with these kernel parameters:
  *
- *	slub_debug=P page_poison=1 init_on_alloc=0	(on the kernel's command line)
+ *	slub_debug=P page_poison=1 init_on_alloc=0
  *
- * Without it, the test fills free memory with STALE as far as a process can.
+ * Without them, the test fills as much free memory as it can with STALE.
  */
 #include <ctype.h>
 #include <sys/msg.h>
@@ -14,8 +15,8 @@
 #include "lastline_test.h"
 
 #define LINE	"own line\n"
-#define STALE	0xa5	/* in free memory */
-#define OWN	0x3c	/* in buffers that must stay unchanged */
+#define STALE	0xa5	/* content of free memory */
+#define OWN	0x3c	/* content of buffer bytes that must not change */
 #define ROOM	65536
 
 /* Allocates memory of each size, fills it with STALE and frees it. */
@@ -39,7 +40,7 @@ static void leave_stale_memory(void)
 	if (pages != MAP_FAILED) {
 		madvise(pages, size, MADV_NOHUGEPAGE);
 		memset(pages, STALE, size);
-		/* Adjacent free pages would be merged, and those are reused last. */
+		/* The allocator merges adjacent free pages and reuses those last. */
 		for (offset = 0; offset < size; offset += 2 * page)
 			madvise(pages + offset, page, MADV_DONTNEED);
 	}
@@ -47,7 +48,7 @@ static void leave_stale_memory(void)
 
 FIXTURE(infoleak)
 {
-	struct added added;
+	struct test_channel channel;
 	int fd;		/* read-write */
 	char *buf;
 	struct lastline_info info;
@@ -68,10 +69,10 @@ FIXTURE_VARIANT_ADD(infoleak, records) { .line_max = 4096, .mode = LASTLINE_MODE
 FIXTURE_SETUP(infoleak)
 {
 	leave_stale_memory();
-	SKIP_WITHOUT_CONTROL(add_channel(&self->added, variant->mode, variant->line_max));
-	self->fd = open(node_of(self->added.number), O_RDWR | O_NONBLOCK);
+	SKIP_WITHOUT_CONTROL(add_channel(&self->channel, variant->mode, variant->line_max));
+	self->fd = open(node_path(self->channel.number), O_RDWR | O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
-	self->info = info_of(self->fd);
+	self->info = get_info(self->fd);
 	self->map = mmap(NULL, self->info.map_size, PROT_READ, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
 	self->buf = malloc(ROOM);
@@ -82,7 +83,7 @@ FIXTURE_TEARDOWN(infoleak)
 {
 	munmap((void *)self->map, self->info.map_size);
 	close(self->fd);
-	remove_channel(&self->added);
+	remove_channel(&self->channel);
 	free(self->buf);
 }
 
@@ -91,24 +92,24 @@ static const struct lastline_slot *slot_of(const struct lastline_map *map, __u64
 	return (void *)(map + 1) + (generation % LASTLINE_MAP_SLOTS) * map->stride;
 }
 
-/* All but the fields and the lines. */
+/* Checks everything in the mapping except the fields and the lines. */
 static bool gaps_are_zero(const struct lastline_map *map, size_t size)
 {
 	const char *end = (const char *)map + size, *gap;
 	const struct lastline_slot *slot;
 	int i;
 
-	if (!is_all(map->reserved, 0, sizeof(map->reserved)))
+	if (!all_bytes_are(map->reserved, 0, sizeof(map->reserved)))
 		return false;
 	for (i = 0; i < LASTLINE_MAP_SLOTS; i++) {
 		slot = slot_of(map, i);
 		gap = slot->data + slot->offset + slot->length;
-		if (!is_all(slot->data, 0, slot->offset) ||
-		    !is_all(gap, 0, (const char *)slot + map->stride - gap))
+		if (!all_bytes_are(slot->data, 0, slot->offset) ||
+		    !all_bytes_are(gap, 0, (const char *)slot + map->stride - gap))
 			return false;
 	}
 	gap = (const char *)slot_of(map, LASTLINE_MAP_SLOTS - 1) + map->stride;
-	return is_all(gap, 0, end - gap);
+	return all_bytes_are(gap, 0, end - gap);
 }
 
 TEST_F(infoleak, new_mapping_is_zero)
@@ -118,8 +119,8 @@ TEST_F(infoleak, new_mapping_is_zero)
 	EXPECT_EQ(0, self->map->generation);
 	EXPECT_EQ(0, self->map->flags);
 	EXPECT_EQ(variant->line_max, self->map->line_max);
-	EXPECT_TRUE(is_all(self->map->reserved, 0, sizeof(self->map->reserved)));
-	EXPECT_TRUE(is_all(slots, 0, self->info.map_size - sizeof(*self->map)));
+	EXPECT_TRUE(all_bytes_are(self->map->reserved, 0, sizeof(self->map->reserved)));
+	EXPECT_TRUE(all_bytes_are(slots, 0, self->info.map_size - sizeof(*self->map)));
 }
 
 TEST_F(infoleak, mapping_is_zero_outside_of_lines)
@@ -130,12 +131,12 @@ TEST_F(infoleak, mapping_is_zero_outside_of_lines)
 	/* By a fast write, a vector, and a partial line (or two records). */
 	for (i = 0; i < 3 * LASTLINE_MAP_SLOTS; i++) {
 		if (i % 3 == 0) {
-			EXPECT_EQ(9, put(self->fd, LINE));
+			EXPECT_EQ(9, write_str(self->fd, LINE));
 		} else if (i % 3 == 1) {
 			EXPECT_EQ(9, writev(self->fd, halves, 2));
 		} else {
 			EXPECT_EQ(4, write(self->fd, LINE, 4));
-			EXPECT_EQ(5, put(self->fd, LINE + 4));
+			EXPECT_EQ(5, write_str(self->fd, LINE + 4));
 		}
 		EXPECT_TRUE(gaps_are_zero(self->map, self->info.map_size));
 	}
@@ -145,19 +146,19 @@ TEST_F(infoleak, mapping_is_zero_outside_of_lines)
 	EXPECT_EQ(0, lastline_map_read(self->map, self->buf, ROOM, NULL));
 }
 
-static ssize_t by_read(int fd, char *buf, size_t room)
+static ssize_t with_read(int fd, char *buf, size_t room)
 {
 	return read(fd, buf, room);
 }
 
-static ssize_t by_readv(int fd, char *buf, size_t room)
+static ssize_t with_readv(int fd, char *buf, size_t room)
 {
 	struct iovec pieces[] = { { buf, 2 }, { buf + 2, room - 2 } };
 
 	return readv(fd, pieces, 2);
 }
 
-static ssize_t by_splice(int fd, char *buf, size_t room)
+static ssize_t with_splice(int fd, char *buf, size_t room)
 {
 	ssize_t len, got;
 	int ends[2];
@@ -165,59 +166,59 @@ static ssize_t by_splice(int fd, char *buf, size_t room)
 	if (pipe2(ends, O_NONBLOCK))
 		return -1;
 	len = splice(fd, NULL, ends[1], NULL, room, 0);
-	/* All bytes in the pipe, not only those that splice() reports. */
+	/* Read all bytes in the pipe, not only as many as splice() reports. */
 	got = read(ends[0], buf, ROOM);
 	close(ends[0]);
 	close(ends[1]);
 	return got == len ? len : -1;
 }
 
-static ssize_t (* const ways[])(int fd, char *buf, size_t room) = {
-	by_read, by_readv, by_splice,
+static ssize_t (* const read_methods[])(int fd, char *buf, size_t room) = {
+	with_read, with_readv, with_splice,
 };
 
-/* Reads LINE in two pieces, the first of @first bytes; all else of @buf stays OWN. */
-static bool reads_only_line(int fd, char *buf, int way, ssize_t first)
+/* Reads LINE in two pieces, the first of @first bytes. The rest of @buf must stay OWN. */
+static bool reads_only_line(int fd, char *buf, int method, ssize_t first)
 {
 	lseek(fd, 0, SEEK_SET);
 	memset(buf, OWN, ROOM);
-	if (first && (ways[way](fd, buf, first) != first ||
-		      !is_all(buf + first, OWN, ROOM - first)))
+	if (first && (read_methods[method](fd, buf, first) != first ||
+		      !all_bytes_are(buf + first, OWN, ROOM - first)))
 		return false;
-	return ways[way](fd, buf + first, ROOM - first) == 9 - first &&
-	       !memcmp(LINE, buf, 9) && is_all(buf + 9, OWN, ROOM - 9);
+	return read_methods[method](fd, buf + first, ROOM - first) == 9 - first &&
+	       !memcmp(LINE, buf, 9) && all_bytes_are(buf + 9, OWN, ROOM - 9);
 }
 
-TEST_F(infoleak, read_changes_only_bytes_of_line)
+TEST_F(infoleak, read_writes_only_bytes_of_line)
 {
-	unsigned int way;
+	unsigned int method;
 
-	EXPECT_EQ(9, put(self->fd, LINE));
-	for (way = 0; way < ARRAY_SIZE(ways); way++) {
-		EXPECT_TRUE(reads_only_line(self->fd, self->buf, way, 0));
-		EXPECT_TRUE(reads_only_line(self->fd, self->buf, way, 3));
+	EXPECT_EQ(9, write_str(self->fd, LINE));
+	for (method = 0; method < ARRAY_SIZE(read_methods); method++) {
+		EXPECT_TRUE(reads_only_line(self->fd, self->buf, method, 0));
+		EXPECT_TRUE(reads_only_line(self->fd, self->buf, method, 3));
 	}
 	if (variant->mode == LASTLINE_MODE_RECORD)
 		return;
-	/* A partial line has a buffer of its own. */
+	/* The driver keeps a partial line in a separate buffer. */
 	EXPECT_EQ(3, write(self->fd, LINE, 3));
 	EXPECT_EQ(5, write(self->fd, LINE + 3, 5));
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_TRUE(reads_only_line(self->fd, self->buf, 0, 0));
 }
 
-TEST_F(infoleak, failed_read_changes_nothing)
+TEST_F(infoleak, failed_read_leaves_buffer_unchanged)
 {
-	unsigned int way;
+	unsigned int method;
 
-	EXPECT_EQ(9, put(self->fd, LINE));
+	EXPECT_EQ(9, write_str(self->fd, LINE));
 	EXPECT_EQ(0, ioctl(self->fd, LASTLINE_IOC_CLEAR));
-	for (way = 0; way < ARRAY_SIZE(ways); way++)
-		EXPECT_EQ(-1, ways[way](self->fd, self->buf, ROOM));
-	EXPECT_TRUE(is_all(self->buf, OWN, ROOM));
+	for (method = 0; method < ARRAY_SIZE(read_methods); method++)
+		EXPECT_EQ(-1, read_methods[method](self->fd, self->buf, ROOM));
+	EXPECT_TRUE(all_bytes_are(self->buf, OWN, ROOM));
 }
 
-TEST_F(infoleak, sysfs_files_hold_only_text)
+TEST_F(infoleak, sysfs_files_contain_only_text)
 {
 	static const char * const names[] = {
 		"generation", "line_max", "mode", "monotonic_ns", "name", "readers", "uevent",
@@ -228,7 +229,7 @@ TEST_F(infoleak, sysfs_files_hold_only_text)
 	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		fd = open_attribute(self->added.number, names[i]);
+		fd = open_attribute(self->channel.number, names[i]);
 		len = read(fd, self->buf, ROOM);
 		ASSERT_LT(0, len);
 		while (len--)
@@ -239,7 +240,7 @@ TEST_F(infoleak, sysfs_files_hold_only_text)
 
 #define TRACING	"/sys/kernel/tracing/"
 
-/* Patterns of this test, of slub_debug, and of page_poison. */
+/* Looks for the patterns of this test, slub_debug and page_poison. */
 static unsigned int count_stale(const __u32 *words, unsigned int count)
 {
 	unsigned int i, stale = 0;
@@ -251,22 +252,22 @@ static unsigned int count_stale(const __u32 *words, unsigned int count)
 }
 
 /* Reads the raw records of the trace. */
-TEST_F(infoleak, trace_events_hold_no_stale_bytes)
+TEST_F(infoleak, trace_events_contain_no_stale_bytes)
 {
 	__u64 *page = (__u64 *)self->buf;
 	unsigned int stale = 0, bytes = 0;
 	char path[64];
 	int fd, cpu;
 
-	if (!knob_set(TRACING "events/lastline/enable", "1"))
-		SKIP(return, "no tracefs at " TRACING);
-	EXPECT_EQ(9, put(self->fd, LINE));
-	EXPECT_STREQ(LINE, get(self->fd));
-	knob_set(TRACING "events/lastline/enable", "0");
+	if (!write_file(TRACING "events/lastline/enable", "1"))
+		SKIP(return, "no trace events at " TRACING);
+	EXPECT_EQ(9, write_str(self->fd, LINE));
+	EXPECT_STREQ(LINE, read_str(self->fd));
+	write_file(TRACING "events/lastline/enable", "0");
 	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
 		snprintf(path, sizeof(path), TRACING "per_cpu/cpu%d/trace_pipe_raw", cpu);
 		fd = open(path, O_RDONLY | O_NONBLOCK);
-		/* A timestamp, the number of bytes, the bytes. */
+		/* A page has a timestamp, a size, and the records. */
 		if (read(fd, page, sysconf(_SC_PAGESIZE)) > 0) {
 			bytes += page[1] % 4096;
 			stale += count_stale((__u32 *)(page + 2), page[1] % 4096 / 4);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault injection: each allocation and each copy from or to user space fails once, in each
- * call of the device and while the module is loaded and unloaded. The error is clean, and
- * nothing has changed.
+ * Fault injection: makes each allocation and each user copy fail, one at a time, in every
+ * call of the device and while the module is loaded and unloaded. The call must return an
+ * error and change nothing.
  *
- * Needs a kernel with fault injection; see tests/vm/kernels/kasan.config. Loading needs the
- * module as LASTLINE_KO.
+ * Needs a kernel with fault injection (tests/vm/kernels/kasan.config) and the module file
+ * (module.h).
  */
 #include <sys/epoll.h>
 
@@ -14,44 +14,44 @@
 #include "module.h"
 
 #define NUMBER		(LASTLINE_CHANNELS_MAX - 1)
-#define NTH_MAX		5000	/* more than the points of any call */
+#define NTH_MAX		5000	/* more than the fault points of any call */
 
 /*
- * Sometimes the kernel refills its own caches on the way, which shifts the points by some,
- * and one of the driver's is missed; rarely in each round.
+ * When the kernel refills its own caches during a call, the numbers of the points shift and
+ * one of the driver's points may be skipped. Several rounds make that unlikely.
  */
 #define ROUNDS		5
 
 static int nth;			/* /proc/thread-self/fail-nth */
 static int control, writer;
 static int reader;		/* nonblocking */
-static unsigned int readers;	/* of the channel */
+static unsigned int readers;	/* readers of the channel at the start */
 static char buf[256];		/* for any call */
 static int ko;
-static int points;		/* where something failed, so far */
-static int failures;		/* of calls, so far */
+static int points;		/* faults injected so far */
+static int failures;		/* calls that failed so far */
 
-/* Before any test: after SKIP in a fixture, this harness runs the test anyway. */
+/* A constructor, because this harness runs a test even if its fixture calls SKIP. */
 static void __attribute__((constructor)) skip_without_fault_injection(void)
 {
 	if (access("/proc/thread-self/fail-nth", W_OK)) {
 		puts("TAP version 13\n"
-		     "1..0 # SKIP this kernel lets nothing fail (CONFIG_FAULT_INJECTION)");
+		     "1..0 # SKIP this kernel has no CONFIG_FAULT_INJECTION");
 		exit(KSFT_SKIP);
 	}
 }
 
-/* Include allocations that may wait, and single pages, and log nothing. */
-static void let_all_fail(void)
+/* Includes allocations that may sleep, and single pages. Disables the kernel's messages. */
+static void enable_fault_injection(void)
 {
 	nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	knob_set("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	knob_set("/sys/kernel/debug/failslab/verbose", "0");
-	knob_set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	knob_set("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
-	knob_set("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	knob_set("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	knob_set("/sys/kernel/debug/fail_usercopy/verbose", "0");
+	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/failslab/verbose", "0");
+	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	write_file("/sys/kernel/debug/fail_usercopy/verbose", "0");
 }
 
 static void arm(int n)
@@ -59,13 +59,13 @@ static void arm(int n)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", n);
-	/* If disarming is the point that fails, that disarms, too. */
+	/* Disarming may be the call that fails, which disarms as well. */
 	if (pwrite(nth, text, strlen(text), 0) < 0 && n)
 		abort();
 }
 
-/* Was the Nth point reached? This call has such a point itself. */
-static bool has_failed(void)
+/* Also disarms, because later calls have points too. */
+static bool fault_was_injected(void)
 {
 	char text[16] = "";
 	bool failed = pread(nth, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
@@ -74,8 +74,11 @@ static bool has_failed(void)
 	return failed;
 }
 
-/* For each point from @first on: it fails in @call with the result ret, then @is_clean is true. */
-#define AT_EACH_POINT(first, prepare, call, is_clean) do {			\
+/*
+ * Injects a fault at each point of @call, starting with point @first, until the call has no
+ * more points. @prepare runs before each call. @check must be true after it and may use ret.
+ */
+#define FOR_EACH_POINT(first, prepare, call, check) do {			\
 	int n, ret, error;							\
 										\
 	for (n = first; n < NTH_MAX; n++) {					\
@@ -83,19 +86,19 @@ static bool has_failed(void)
 		arm(n);								\
 		ret = (call);							\
 		error = errno;							\
-		if (!has_failed())						\
+		if (!fault_was_injected())					\
 			break;							\
 		points++;							\
 		failures += ret < 0;						\
 		ASSERT_TRUE(ret >= 0 || error == ENOMEM || error == EFAULT) {	\
 			TH_LOG("point %d: %s", n, strerror(error));		\
 		}								\
-		ASSERT_TRUE(is_clean) {						\
+		ASSERT_TRUE(check) {						\
 			TH_LOG("point %d: the call returned %d", n, ret);	\
 		}								\
 	}									\
 	ASSERT_GT(NTH_MAX, n);							\
-	TH_LOG("%d points failed, %d of the calls with them", points, failures); \
+	TH_LOG("%d faults injected, %d calls failed", points, failures);	\
 } while (0)
 
 FIXTURE(inject)
@@ -104,13 +107,13 @@ FIXTURE(inject)
 
 FIXTURE_SETUP(inject)
 {
-	let_all_fail();
+	enable_fault_injection();
 	control = open(CONTROL, O_RDWR);
 	writer = open_channel(O_WRONLY);
 	reader = open_channel(O_RDONLY | O_NONBLOCK);
 	ASSERT_TRUE(writer >= 0 && reader >= 0 && control >= 0);
-	readers = info_of(reader).readers;
-	ASSERT_EQ(5, put(writer, "kept\n"));
+	readers = get_info(reader).readers;
+	ASSERT_EQ(5, write_str(writer, "kept\n"));
 }
 
 FIXTURE_TEARDOWN(inject)
@@ -118,27 +121,26 @@ FIXTURE_TEARDOWN(inject)
 	ioctl(control, LASTLINE_CTL_REMOVE, NUMBER);
 }
 
-/* @prepare is called before each @call. */
-#define TEST_FAILING(name, prepare, call, is_clean)				\
-TEST_F_TIMEOUT(inject, failed_##name, 1200)					\
+#define TEST_FAULTS(name, prepare, call, check)					\
+TEST_F_TIMEOUT(inject, name##_fails_cleanly, 1200)				\
 {										\
 	int round;								\
 										\
 	for (round = 0; round < ROUNDS; round++)				\
-		AT_EACH_POINT(1, prepare, call, is_clean);			\
+		FOR_EACH_POINT(1, prepare, call, check);			\
 	EXPECT_LT(0, failures);							\
 }
 
-static off_t go_back(void)
+static off_t rewind_reader(void)
 {
 	return lseek(reader, 0, SEEK_SET);
 }
 
-/* The line of the set-up is the latest one, and no other file is open. */
-static bool is_kept(void)
+/* The latest line is that of the fixture, and the call left no file open. */
+static bool line_unchanged(void)
 {
-	go_back();
-	return !strcmp("kept\n", get(reader)) && info_of(reader).readers == readers;
+	rewind_reader();
+	return !strcmp("kept\n", read_str(reader)) && get_info(reader).readers == readers;
 }
 
 static int open_and_close(const char *path)
@@ -155,14 +157,14 @@ static int call_writev(void)
 	return writev(writer, parts, 2);
 }
 
-/* Allocates a buffer; the close publishes what it holds. */
+/* The write allocates a buffer. The close publishes the partial line. */
 static int write_partial_line(void)
 {
 	int ret, fd = open_channel(O_WRONLY);
 
 	if (fd < 0)
 		return -1;
-	ret = put(fd, "kept");
+	ret = write_str(fd, "kept");
 	close(fd);
 	return ret;
 }
@@ -194,20 +196,28 @@ static int set_async(void)
 	return ret;
 }
 
-TEST_FAILING(open, {}, open_and_close(dev_path()), is_kept())
-TEST_FAILING(writev, {}, call_writev(), is_kept())
-TEST_FAILING(write_of_partial_line, {}, write_partial_line(), is_kept())
-TEST_FAILING(mmap, {}, map(), is_kept())
-TEST_FAILING(epoll_ctl, {}, add_to_epoll(), is_kept())
-TEST_FAILING(fasync, {}, set_async(), is_kept())
-TEST_FAILING(info, {}, ioctl(reader, LASTLINE_IOC_INFO, buf), is_kept())
-TEST_FAILING(taken, {}, ioctl(reader, LASTLINE_IOC_TAKEN, buf), is_kept())
-/* Whether it fails or not, a retry and the rest make the line. The last round left a beginning. */
-TEST_FAILING(beginning_of_line, { fsync(writer); put(writer, "kept\n"); }, put(writer, "ke"),
-	     is_kept() && (ret >= 0 || put(writer, "ke") == 2) && put(writer, "pt\n") == 3 &&
-	     is_kept())
-TEST_FAILING(end_of_line, put(writer, "ke"), put(writer, "pt\n"),
-	     is_kept() && (ret >= 0 || put(writer, "pt\n") == 3) && is_kept())
+TEST_FAULTS(open, {}, open_and_close(dev_path()), line_unchanged())
+TEST_FAULTS(writev, {}, call_writev(), line_unchanged())
+TEST_FAULTS(write_of_partial_line, {}, write_partial_line(), line_unchanged())
+TEST_FAULTS(mmap, {}, map(), line_unchanged())
+TEST_FAULTS(epoll_ctl, {}, add_to_epoll(), line_unchanged())
+TEST_FAULTS(fasync, {}, set_async(), line_unchanged())
+TEST_FAULTS(info, {}, ioctl(reader, LASTLINE_IOC_INFO, buf), line_unchanged())
+TEST_FAULTS(taken, {}, ioctl(reader, LASTLINE_IOC_TAKEN, buf), line_unchanged())
+
+/* Publishes the partial line that the previous call left, and restores the latest line. */
+static void start_line(void)
+{
+	fsync(writer);
+	write_str(writer, "kept\n");
+}
+
+/* A failed write can be retried, and the rest of the line completes it. */
+TEST_FAULTS(beginning_of_line, start_line(), write_str(writer, "ke"),
+	    line_unchanged() && (ret >= 0 || write_str(writer, "ke") == 2) &&
+	    write_str(writer, "pt\n") == 3 && line_unchanged())
+TEST_FAULTS(end_of_line, write_str(writer, "ke"), write_str(writer, "pt\n"),
+	    line_unchanged() && (ret >= 0 || write_str(writer, "pt\n") == 3) && line_unchanged())
 
 static int call_readv(void)
 {
@@ -223,30 +233,30 @@ static int take(unsigned int size)
 	return ioctl(reader, LASTLINE_IOC_TAKE, &take);
 }
 
-static bool is_unread(void)
+static bool line_unread(void)
 {
-	return !strcmp("kept\n", get(reader));
+	return !strcmp("kept\n", read_str(reader));
 }
 
 /*
- * TAKE loses the line if the copy of its description to the user fails. Only fault injection
- * reaches that: the structure was just written.
+ * TAKE loses the line if it cannot write its result. That needs fault injection, because the
+ * driver has just written to the same structure.
  */
 static int lost;
 
-TEST_FAILING(short_read, go_back(), read(reader, buf, 1),
-	     ret < 0 ? is_unread() : !strcmp("ept\n", get(reader)))
-TEST_FAILING(readv, go_back(), call_readv(), ret >= 0 || is_unread())
-TEST_FAILING(take, go_back(), take(16), ret >= 0 || is_unread() || ++lost <= ROUNDS)
-TEST_FAILING(take_of_part, go_back(), take(2), ret >= 0 || is_unread() || ++lost <= ROUNDS)
+TEST_FAULTS(short_read, rewind_reader(), read(reader, buf, 1),
+	    ret < 0 ? line_unread() : !strcmp("ept\n", read_str(reader)))
+TEST_FAULTS(readv, rewind_reader(), call_readv(), ret >= 0 || line_unread())
+TEST_FAULTS(take, rewind_reader(), take(16), ret >= 0 || line_unread() || ++lost <= ROUNDS)
+TEST_FAULTS(short_take, rewind_reader(), take(2), ret >= 0 || line_unread() || ++lost <= ROUNDS)
 
-/* Fault injection does not cover copies of words; fault_test does. */
-TEST_F(inject, write_and_read_in_the_fast_path_have_no_point_of_failure)
+/* The fast path copies single words, which fault injection does not cover. See fault_test. */
+TEST_F(inject, fast_path_of_write_and_read_never_fails)
 {
-	AT_EACH_POINT(1, {}, put(writer, "kept\n"), is_kept());
-	AT_EACH_POINT(1, go_back(), read(reader, buf, 16), is_kept());
-	AT_EACH_POINT(1, put(writer, "kept"), fsync(writer), is_kept());
-	EXPECT_TRUE(is_kept());
+	FOR_EACH_POINT(1, {}, write_str(writer, "kept\n"), line_unchanged());
+	FOR_EACH_POINT(1, rewind_reader(), read(reader, buf, 16), line_unchanged());
+	FOR_EACH_POINT(1, write_str(writer, "kept"), fsync(writer), line_unchanged());
+	EXPECT_TRUE(line_unchanged());
 	EXPECT_EQ(0, points);
 }
 
@@ -262,14 +272,14 @@ static int add(int mode)
 	return ioctl(control, LASTLINE_CTL_ADD, &add);
 }
 
-static int remove_again(void)
+static int remove_number(void)
 {
 	return ioctl(control, LASTLINE_CTL_REMOVE, NUMBER);
 }
 
-static void add_again(void)
+static void replace_channel(void)
 {
-	remove_again();
+	remove_number();
 	add(LASTLINE_MODE_LINE);
 }
 
@@ -278,20 +288,20 @@ static bool is_added(void)
 	char name[LASTLINE_NAME_MAX] = "inject";
 	bool found = ioctl(control, LASTLINE_CTL_FIND, name) == NUMBER;
 
-	return found && !strcmp(name, attribute(NUMBER, "name"));
+	return found && !strcmp(name, read_attribute(NUMBER, "name"));
 }
 
 static bool is_absent(void)
 {
 	char name[LASTLINE_NAME_MAX] = "inject";
 
-	return ioctl(control, LASTLINE_CTL_FIND, name) < 0 && !*attribute(NUMBER, "name");
+	return ioctl(control, LASTLINE_CTL_FIND, name) < 0 && !*read_attribute(NUMBER, "name");
 }
 
-TEST_FAILING(add, remove_again(), add(LASTLINE_MODE_LINE), ret < 0 ? is_absent() : is_added())
+TEST_FAULTS(add, remove_number(), add(LASTLINE_MODE_LINE), ret < 0 ? is_absent() : is_added())
 
-/* A write from a missing page allocates a buffer. */
-TEST_F(inject, failed_record_from_missing_page_publishes_nothing)
+/* The write allocates a buffer, because its page is missing. */
+TEST_F(inject, record_from_missing_page_fails_cleanly)
 {
 	size_t size = sysconf(_SC_PAGESIZE);
 	char *page = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -300,26 +310,26 @@ TEST_F(inject, failed_record_from_missing_page_publishes_nothing)
 
 	ASSERT_NE(MAP_FAILED, page);
 	ASSERT_EQ(NUMBER, add(LASTLINE_MODE_RECORD));
-	fd = open(node_of(NUMBER), O_RDWR | O_CLOEXEC);
+	fd = open(node_path(NUMBER), O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	AT_EACH_POINT(1, madvise(page, size, MADV_DONTNEED), write(fd, page, 8),
-		      info_of(fd).generation == (published += ret == 8));
+	FOR_EACH_POINT(1, madvise(page, size, MADV_DONTNEED), write(fd, page, 8),
+		       get_info(fd).generation == (published += ret == 8));
 	EXPECT_LT(0, failures);
 }
 
-/* It allocates the slots. */
-TEST_F(inject, failed_first_open_changes_nothing)
+/* The first open allocates the slots. */
+TEST_F(inject, first_open_fails_cleanly)
 {
-	quieten_console(true);
-	AT_EACH_POINT(1, add_again(), open_and_close(node_of(NUMBER)),
-		      !open_and_close(node_of(NUMBER)));
-	quieten_console(false);
+	mute_console(true);
+	FOR_EACH_POINT(1, replace_channel(), open_and_close(node_path(NUMBER)),
+		       !open_and_close(node_path(NUMBER)));
+	mute_console(false);
 	EXPECT_LT(0, failures);
 }
 
 TEST_F(inject, remove_never_fails)
 {
-	AT_EACH_POINT(1, add_again(), remove_again(), ret == NUMBER && is_absent());
+	FOR_EACH_POINT(1, replace_channel(), remove_number(), ret == NUMBER && is_absent());
 	EXPECT_LT(0, points);
 }
 
@@ -327,17 +337,17 @@ static bool is_loaded(void)
 {
 	char devices[4096];
 
-	knob_get("/proc/devices", devices, sizeof(devices));
+	read_file("/proc/devices", devices, sizeof(devices));
 	return strstr(devices, "lastline") || !access("/sys/class/lastline", F_OK) ||
 	       !access("/sys/module/lastline", F_OK) || !access(CONTROL, F_OK) ||
 	       !access("/dev/lastline0", F_OK);
 }
 
 /*
- * Points of a load before the module's own code. They are not tested: the kernel warns if a
- * module's trace events get no memory.
+ * Number of points that a load reaches before the module's own code. They are not tested,
+ * because the kernel warns if it cannot allocate memory for a module's trace events.
  */
-static int points_of_the_loader(void)
+static int points_before_module_init(void)
 {
 	char text[16] = "";
 
@@ -350,17 +360,17 @@ static int points_of_the_loader(void)
 
 FIXTURE(inject_load)
 {
-	char parameters[MODULE_PARAMETERS_SIZE];	/* to load it again */
+	char parameters[MODULE_PARAMETERS_SIZE];
 };
 
 FIXTURE_SETUP(inject_load)
 {
 	ko = open_module();
 	ASSERT_LE(0, ko) {
-		TH_LOG("no module to load; LASTLINE_KO=path of lastline.ko");
+		TH_LOG("no module file: set LASTLINE_KO to the path of lastline.ko");
 	}
-	module_parameters(self->parameters);
-	let_all_fail();
+	save_module_parameters(self->parameters);
+	enable_fault_injection();
 	ASSERT_EQ(0, unload());
 }
 
@@ -370,19 +380,19 @@ FIXTURE_TEARDOWN(inject_load)
 	load(ko, self->parameters);
 }
 
-TEST_F_TIMEOUT(inject_load, failed_load_leaves_nothing, 1200)
+TEST_F_TIMEOUT(inject_load, failed_load_leaves_nothing_behind, 1200)
 {
-	int first = points_of_the_loader() + 1;
+	int first = points_before_module_init() + 1;
 
-	AT_EACH_POINT(first, unload(), load(ko, "devices=2"), is_loaded() == (ret >= 0));
+	FOR_EACH_POINT(first, unload(), load(ko, "devices=2"), is_loaded() == (ret >= 0));
 	EXPECT_LT(0, failures);
 	EXPECT_EQ(0, unload());
 	EXPECT_FALSE(is_loaded());
 }
 
-TEST_F_TIMEOUT(inject_load, unload_never_fails_half_way, 1200)
+TEST_F_TIMEOUT(inject_load, unload_succeeds_or_changes_nothing, 1200)
 {
-	AT_EACH_POINT(1, load(ko, "devices=2"), unload(), is_loaded() == (ret < 0));
+	FOR_EACH_POINT(1, load(ko, "devices=2"), unload(), is_loaded() == (ret < 0));
 	EXPECT_LT(0, points);
 	EXPECT_FALSE(is_loaded());
 }

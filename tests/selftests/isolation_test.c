@@ -199,7 +199,7 @@ static struct caller {
 	unsigned long command;	/* of an ioctl */
 	/* Filled in at run time. */
 	pthread_t thread;
-	struct slow_page slow;
+	struct uffd_page page;
 	int fd;
 	ssize_t ret;
 } callers[] = {
@@ -223,14 +223,14 @@ static void *run_caller(void *argument)
 {
 	struct caller *c = argument;
 	char begin[] = "first ";
-	const struct iovec parts[] = { { begin, strlen(begin) }, { c->slow.page, c->len } };
+	const struct iovec parts[] = { { begin, strlen(begin) }, { c->page.data, c->len } };
 
 	if (c->command)
-		c->ret = ioctl(c->fd, c->command, c->slow.page);
+		c->ret = ioctl(c->fd, c->command, c->page.data);
 	else if (c->flags == O_WRONLY)
-		c->ret = c->vector ? writev(c->fd, parts, 2) : write(c->fd, c->slow.page, c->len);
+		c->ret = c->vector ? writev(c->fd, parts, 2) : write(c->fd, c->page.data, c->len);
 	else
-		c->ret = c->vector ? readv(c->fd, parts, 2) : read(c->fd, c->slow.page, c->len);
+		c->ret = c->vector ? readv(c->fd, parts, 2) : read(c->fd, c->page.data, c->len);
 	return NULL;
 }
 
@@ -239,12 +239,12 @@ static void start_callers(void)
 	struct caller *c;
 
 	for (c = callers; c < callers_end; c++) {
-		must(prepare_page(&c->slow));
+		must(uffd_page_init(&c->page));
 		c->fd = c->flags < 0 ? dup(control) : must_open(SAME, c->flags);
 		must(!pthread_create(&c->thread, NULL, run_caller, c));
 	}
 	for (c = callers; c < callers_end; c++)
-		must(await_fault(&c->slow, PATIENCE / 1000));
+		must(uffd_page_wait_fault(&c->page, PATIENCE / 1000));
 }
 
 static void end_callers(void)
@@ -253,11 +253,11 @@ static void end_callers(void)
 	struct caller *c;
 
 	for (c = callers; c < callers_end; c++)
-		bring_page(&c->slow, c->text);
+		uffd_page_fill(&c->page, c->text);
 	for (c = callers; c < callers_end; c++) {
 		pthread_join(c->thread, NULL);
 		close(c->fd);
-		drop_page(&c->slow);
+		uffd_page_destroy(&c->page);
 		good &= c->ret < 0 ? c->flags < 0 : c->ret >= c->len;
 	}
 	/* Their lines would count as torn. */
@@ -341,7 +341,7 @@ static void hog_memory(void)
 	char *buf;
 	int i;
 
-	if (!knob_set(GROUP "/cgroup.procs", "0"))
+	if (!write_file(GROUP "/cgroup.procs", "0"))
 		exit(1);
 	buf = malloc(LASTLINE_LINE_MAX_MAX);
 	memset(buf, 'x', LASTLINE_LINE_MAX_MAX);
@@ -362,10 +362,10 @@ static void start_hogs(void)
 	pid_t hog;
 
 	snprintf(limit, sizeof(limit), "%d", MEMORY_LIMIT);
-	knob_set(GROUPS "cgroup.subtree_control", "+memory");
+	write_file(GROUPS "cgroup.subtree_control", "+memory");
 	mkdir(GROUP, 0755);
-	must(knob_set(GROUP "/memory.max", limit));
-	quieten_console(true);
+	must(write_file(GROUP "/memory.max", limit));
+	mute_console(true);
 	hogs = fork_child();
 	while (!hogs) {
 		hog = fork_child();
@@ -380,7 +380,7 @@ static bool group_is_empty(void)
 {
 	char used[32];
 
-	knob_get(GROUP "/memory.current", used, sizeof(used));
+	read_file(GROUP "/memory.current", used, sizeof(used));
 	return atol(used) < 1 << 20;
 }
 
@@ -390,7 +390,7 @@ static void end_hogs(void)
 	kill_child(hogs);
 	ksft_test_result(await(group_is_empty()),
 			 "a memory group is empty after its process is killed at the limit\n");
-	quieten_console(false);
+	mute_console(false);
 	ksft_print_msg("%u processes killed\n", shared->hogs);
 	ksft_test_result(!shared->unstopped,
 			 "partial lines count towards the memory limit of a process\n");
@@ -456,8 +456,8 @@ int main(int argc, char **argv)
 	ksft_set_plan(10);
 	files = (struct rlimit) { sleepers + 64, sleepers + 64 };
 	setrlimit(RLIMIT_NOFILE, &files);
-	knob_set("/proc/sys/kernel/threads-max", "100000");
-	knob_set("/proc/sys/kernel/pid_max", "100000");
+	write_file("/proc/sys/kernel/threads-max", "100000");
+	write_file("/proc/sys/kernel/pid_max", "100000");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	start_ns = now_ns(CLOCK_MONOTONIC) - 1000000;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Helpers of the contract tests. Each test is named by the property that it checks.
+ * Test fixtures and helpers for the contract tests.
  *
- * LASTLINE_DEV names the channel under test, by default /dev/lastline0. Nothing else may
- * use that channel meanwhile.
+ * The environment variable LASTLINE_DEV selects the channel under test, /dev/lastline0 by
+ * default. No other program may use that channel during the tests.
  */
 #ifndef LASTLINE_TEST_H
 #define LASTLINE_TEST_H
@@ -33,16 +33,16 @@
 #include "kselftest_harness.h"
 
 #define CONTROL		"/dev/lastline-control"
-#define PATIENCE_MS	60000	/* limit for an event that must happen */
-#define PAUSE_MS	100	/* time given to an event that must not happen */
+#define TIMEOUT_MS	60000	/* how long to wait for an event that must happen */
+#define NO_EVENT_MS	100	/* how long to watch for an event that must not happen */
 
-/* Limit for one test in seconds. The harness' 30 are too few on a busy machine. */
+/* Seconds for one test. The harness allows 30, too few on a busy machine. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	300
-/* For a test that fails by sleeping forever. */
-#define WAKE_TIMEOUT		(PATIENCE_MS / 1000)
+/* For tests that would sleep forever if a wake-up were lost. */
+#define WAKE_TIMEOUT		(TIMEOUT_MS / 1000)
 
-/* The call fails with this errno. It may be mmap(). */
+/* @call returns -1 (or MAP_FAILED) and sets errno to @error. */
 #define EXPECT_ERRNO(error, call)					\
 do {									\
 	errno = 0;							\
@@ -50,22 +50,22 @@ do {									\
 	EXPECT_EQ(error, errno);					\
 } while (0)
 
-/* Waits until the condition is true; false after PATIENCE_MS. */
-#define AWAIT(condition) ({						\
+/* Waits until @condition is true. False after TIMEOUT_MS. */
+#define WAIT_FOR(condition) ({						\
 	int ms_ = 0;							\
 									\
-	for (; !(condition) && ms_ < PATIENCE_MS; ms_++)		\
-		pause_ms(1);						\
-	ms_ < PATIENCE_MS;						\
+	for (; !(condition) && ms_ < TIMEOUT_MS; ms_++)			\
+		sleep_ms(1);						\
+	ms_ < TIMEOUT_MS;						\
 })
 
-/* An unmapped address, hidden from the compiler's warnings. */
+/* Returns NULL without the compiler knowing, so that it does not warn. */
 static inline void *bad_address(void)
 {
-	void *nowhere = NULL;
+	void *address = NULL;
 
-	asm("" : "+r"(nowhere));
-	return nowhere;
+	asm("" : "+r"(address));
+	return address;
 }
 
 static inline const char *dev_path(void)
@@ -80,18 +80,18 @@ static inline int open_channel(int flags)
 	return open(dev_path(), flags | O_CLOEXEC);
 }
 
-static inline void pause_ms(int ms)
+static inline void sleep_ms(int ms)
 {
 	poll(NULL, 0, ms);
 }
 
-static inline ssize_t put(int fd, const char *text)
+static inline ssize_t write_str(int fd, const char *text)
 {
 	return write(fd, text, strlen(text));
 }
 
-/* Reads once, for EXPECT_STREQ(); returns "" and sets errno on failure. */
-static inline const char *get(int fd)
+/* Reads once. Returns a string for EXPECT_STREQ(): "" with errno set on failure. */
+static inline const char *read_str(int fd)
 {
 	static char line[LASTLINE_LINE_MAX_MAX + 1];
 	ssize_t len = read(fd, line, sizeof(line) - 1);
@@ -108,14 +108,14 @@ static inline bool nothing_to_read(int fd)
 	return read(fd, &c, 1) == -1 && errno == EAGAIN;
 }
 
-static inline bool is_all(const void *memory, char byte, size_t size)
+static inline bool all_bytes_are(const void *memory, char byte, size_t size)
 {
 	const char *bytes = memory;
 
 	return !size || (bytes[0] == byte && !memcmp(bytes, bytes + 1, size - 1));
 }
 
-static inline struct lastline_info info_of(int fd)
+static inline struct lastline_info get_info(int fd)
 {
 	struct lastline_info info;
 
@@ -124,7 +124,7 @@ static inline struct lastline_info info_of(int fd)
 	return info;
 }
 
-static inline struct lastline_taken taken_of(int fd)
+static inline struct lastline_taken get_taken(int fd)
 {
 	struct lastline_taken taken;
 
@@ -140,9 +140,9 @@ static inline bool readable_within(int fd, int ms)
 	return poll(&pfd, 1, ms) == 1 && pfd.revents & POLLIN;
 }
 
-static inline bool await_sleepers(int fd, unsigned int count)
+static inline bool wait_for_sleepers(int fd, unsigned int count)
 {
-	return AWAIT(info_of(fd).sleepers == count);
+	return WAIT_FOR(get_info(fd).sleepers == count);
 }
 
 static inline void on_alarm(int signal)
@@ -156,37 +156,37 @@ static inline void catch_alarms(int flags)
 	sigaction(SIGALRM, &action, NULL);
 }
 
-/* SIGALRM comes every 50 ms. */
-static inline void begin_alarms(int flags)
+/* Sends SIGALRM to this process every 50 ms. */
+static inline void start_alarms(int flags)
 {
-	struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
+	struct itimerval interval = { { 0, 50000 }, { 0, 50000 } };
 
 	catch_alarms(flags);
-	setitimer(ITIMER_REAL, &often, NULL);
+	setitimer(ITIMER_REAL, &interval, NULL);
 }
 
-/* If it sleeps, it fails with EINTR after a second. */
+/* A read that sleeps in spite of RWF_NOWAIT fails with EINTR after a second. */
 static inline ssize_t read_nowait(int fd, void *buf, size_t len)
 {
-	struct iovec piece = { .iov_base = buf, .iov_len = len };
+	struct iovec vector = { .iov_base = buf, .iov_len = len };
 	ssize_t ret;
 
 	catch_alarms(0);
 	alarm(1);
-	ret = preadv2(fd, &piece, 1, -1, RWF_NOWAIT);
+	ret = preadv2(fd, &vector, 1, -1, RWF_NOWAIT);
 	alarm(0);
 	return ret;
 }
 
-/* Waits for a child; true if its exit status is 0. */
-static inline bool ended_well(pid_t pid)
+/* Waits for a child to exit. True if its exit status is 0. */
+static inline bool child_succeeds(pid_t pid)
 {
 	int status;
 
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-/* Does the thread sleep interruptibly? */
+/* True if the thread is in interruptible sleep. */
 static inline bool is_asleep(pid_t tid)
 {
 	char path[32], text[256] = "";
@@ -202,27 +202,27 @@ static inline bool is_asleep(pid_t tid)
 	return state && state[1] && state[2] == 'S';
 }
 
-/* Forks; the child continues when the parent sleeps. */
-static inline pid_t fork_for_sleeper(void)
+/* Forks. The child continues once the parent sleeps. */
+static inline pid_t fork_waker(void)
 {
-	pid_t sleeper = gettid(), pid = fork();
+	pid_t parent = gettid(), pid = fork();
 
-	if (!pid && !AWAIT(is_asleep(sleeper)))
+	if (!pid && !WAIT_FOR(is_asleep(parent)))
 		_exit(1);
 	return pid;
 }
 
-/* Writes @text from a child when the caller sleeps. */
-static inline pid_t write_to_sleeper(int fd, const char *text)
+/* Forks a child that writes @text once the caller sleeps. */
+static inline pid_t write_when_asleep(int fd, const char *text)
 {
-	pid_t pid = fork_for_sleeper();
+	pid_t pid = fork_waker();
 
 	if (!pid)
-		_exit(put(fd, text) != (ssize_t)strlen(text));
+		_exit(write_str(fd, text) != (ssize_t)strlen(text));
 	return pid;
 }
 
-/* A system call in a thread of its own. @buf is @line by default; @tid is 0 at first. */
+/* A system call that runs in its own thread, with @line as its buffer unless @buf is set. */
 struct call {
 	ssize_t (*function)(struct call *call);
 	int fd;
@@ -245,7 +245,7 @@ static inline ssize_t call_write(struct call *call)
 	return write(call->fd, call->buf, call->len);
 }
 
-/* Returns the events. */
+/* The result is the reported events. */
 static inline ssize_t call_poll(struct call *call)
 {
 	struct pollfd pfd = { .fd = call->fd, .events = POLLIN };
@@ -263,10 +263,9 @@ static inline void *run_call(void *argument)
 	return NULL;
 }
 
-/* Until it sleeps. */
-static inline bool await_asleep(const struct call *call)
+static inline bool wait_until_asleep(const struct call *call)
 {
-	return AWAIT(call->tid && is_asleep(call->tid));
+	return WAIT_FOR(call->tid && is_asleep(call->tid));
 }
 
 static inline bool start_call(struct call *call)
@@ -278,18 +277,18 @@ static inline bool start_call(struct call *call)
 	return !pthread_create(&call->thread, NULL, run_call, call);
 }
 
-static inline bool ends_within(struct call *call, int ms)
+static inline bool returns_within(struct call *call, int ms)
 {
-	struct timespec until;
+	struct timespec deadline;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ms % 1000 * 1000000L;
-	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	return !pthread_timedjoin_np(call->thread, NULL, &until);
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_nsec += ms % 1000 * 1000000L;
+	deadline.tv_sec += ms / 1000 + deadline.tv_nsec / 1000000000L;
+	deadline.tv_nsec %= 1000000000L;
+	return !pthread_timedjoin_np(call->thread, NULL, &deadline);
 }
 
-static inline const char *node_of(int number)
+static inline const char *node_path(int number)
 {
 	static char path[32];
 
@@ -305,8 +304,8 @@ static inline int open_attribute(int number, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* An attribute in sysfs without its newline, "" if there is none. */
-static inline const char *attribute(int number, const char *name)
+/* Returns a sysfs attribute without its newline, "" if it does not exist. */
+static inline const char *read_attribute(int number, const char *name)
 {
 	static char value[256];
 	int fd = open_attribute(number, name);
@@ -322,16 +321,16 @@ static inline void set_blocking(int fd, bool on)
 	fcntl(fd, F_SETFL, on ? 0 : O_NONBLOCK);
 }
 
-/* A channel that one test adds; @reader is nonblocking. */
-struct added {
+/* A channel that one test adds. @reader is nonblocking. */
+struct test_channel {
 	int control;
 	int number;
 	int writer;
 	int reader;
 };
 
-/* Sets all of @added; false if it cannot open CONTROL. */
-static inline bool add_channel(struct added *added, unsigned int mode, unsigned int line_max)
+/* Sets all fields of @channel. False if CONTROL cannot be opened. */
+static inline bool add_channel(struct test_channel *channel, __u32 mode, __u32 line_max)
 {
 	struct lastline_add add = {
 		.number = -1,
@@ -340,51 +339,47 @@ static inline bool add_channel(struct added *added, unsigned int mode, unsigned 
 		.permissions = 0600,
 	};
 
-	added->control = open(CONTROL, O_RDWR | O_CLOEXEC);
-	added->number = ioctl(added->control, LASTLINE_CTL_ADD, &add);
-	added->writer = open(node_of(added->number), O_WRONLY | O_CLOEXEC);
-	added->reader = open(node_of(added->number), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return added->control >= 0;
+	channel->control = open(CONTROL, O_RDWR | O_CLOEXEC);
+	channel->number = ioctl(channel->control, LASTLINE_CTL_ADD, &add);
+	channel->writer = open(node_path(channel->number), O_WRONLY | O_CLOEXEC);
+	channel->reader = open(node_path(channel->number), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return channel->control >= 0;
 }
 
-static inline void remove_channel(struct added *added)
+static inline void remove_channel(struct test_channel *channel)
 {
-	close(added->writer);
-	close(added->reader);
-	if (added->number >= 0)
-		ioctl(added->control, LASTLINE_CTL_REMOVE, added->number);
-	close(added->control);
+	close(channel->writer);
+	close(channel->reader);
+	if (channel->number >= 0)
+		ioctl(channel->control, LASTLINE_CTL_REMOVE, channel->number);
+	close(channel->control);
 }
 
 #define SKIP_WITHOUT_CONTROL(opened) do {					\
 	if (!(opened))								\
-		SKIP(return, "no %s here; load the module and become root", CONTROL);	\
+		SKIP(return, "cannot open %s: load the module and run as root", CONTROL);	\
 } while (0)
 
-/*
- * @reader is nonblocking and has seen every line; @generation is that of the latest line;
- * @buf has room for line_max + 3 bytes, and all are 'x'.
- */
 FIXTURE(channel)
 {
 	int writer;
-	int reader;
+	int reader;		/* nonblocking, has no unseen line */
 	unsigned int line_max;
-	__u64 generation;
-	char *buf;
+	__u64 generation;	/* when the test starts */
+	char *buf;		/* line_max + 3 bytes, all 'x' */
 };
 
 FIXTURE_SETUP(channel)
 {
 	self->writer = open_channel(O_WRONLY);
 	if (self->writer < 0 && (errno == ENOENT || errno == ENXIO))
-		SKIP(return, "no %s here; load the module", dev_path());
+		SKIP(return, "no %s: load the module", dev_path());
 	ASSERT_LE(0, self->writer);
 	self->reader = open_channel(O_RDONLY | O_NONBLOCK);
 	ASSERT_LE(0, self->reader);
 	ASSERT_EQ(0, lseek(self->reader, 0, SEEK_END));
-	self->line_max = info_of(self->reader).line_max;
-	self->generation = info_of(self->reader).generation;
+	self->line_max = get_info(self->reader).line_max;
+	self->generation = get_info(self->reader).generation;
 	self->buf = malloc(self->line_max + 3);
 	ASSERT_NE(NULL, self->buf);
 	memset(self->buf, 'x', self->line_max + 3);
@@ -397,18 +392,18 @@ FIXTURE_TEARDOWN(channel)
 	free(self->buf);
 }
 
-/* Publications since the test began. */
-#define PUBLISHED()	(info_of(self->reader).generation - self->generation)
+/* Number of lines published since the test started. */
+#define PUBLISHED()	(get_info(self->reader).generation - self->generation)
 
-/* @reader gets this line and nothing after it. */
+/* @reader reads this line, and there is no newer one. */
 #define EXPECT_LATEST(text)					\
 do {								\
-	EXPECT_STREQ(text, get(self->reader));			\
+	EXPECT_STREQ(text, read_str(self->reader));		\
 	EXPECT_TRUE(nothing_to_read(self->reader));		\
 } while (0)
 
-/* Nothing was published since the test began, and @reader has seen all. */
-#define EXPECT_UNTOUCHED()					\
+/* No line was published since the test started. */
+#define EXPECT_NOTHING_PUBLISHED()				\
 do {								\
 	EXPECT_EQ(0, PUBLISHED());				\
 	EXPECT_TRUE(nothing_to_read(self->reader));		\

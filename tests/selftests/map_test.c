@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* mmap(2): the mapped view */
+/* mmap(2) of a channel */
 #include "fault_inject.h"
 #include "lastline_test.h"
 
@@ -18,17 +18,17 @@ FIXTURE_SETUP(map)
 
 	self->writer = open_channel(O_WRONLY);
 	if (self->writer < 0)
-		SKIP(return, "no %s here; load the module", dev_path());
+		SKIP(return, "no %s: load the module", dev_path());
 	self->reader = open_channel(O_RDONLY | O_NONBLOCK);
 	ASSERT_LE(0, self->reader);
-	self->info = info_of(self->reader);
+	self->info = get_info(self->reader);
 	self->map = mmap(NULL, self->info.map_size, PROT_READ, MAP_SHARED, self->reader, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
 	self->line = malloc(self->info.line_max + 1);
 	ASSERT_NE(NULL, self->line);
 	/* Overwrite each slot. */
 	for (i = 0; i < LASTLINE_MAP_SLOTS; i++)
-		ASSERT_EQ(2, put(self->writer, "#\n"));
+		ASSERT_EQ(2, write_str(self->writer, "#\n"));
 	ASSERT_EQ(0, lseek(self->reader, 0, SEEK_END));
 }
 
@@ -40,17 +40,17 @@ FIXTURE_TEARDOWN(map)
 	free(self->line);
 }
 
-static bool holds(const struct lastline_map *map, size_t size, const char *text)
+static bool contains(const struct lastline_map *map, size_t size, const char *text)
 {
 	return memmem(map, size, text, strlen(text));
 }
 
-#define HOLDS(text)	holds(self->map, self->info.map_size, text)
+#define MAP_CONTAINS(text)	contains(self->map, self->info.map_size, text)
 
-/* Reads into @line; the length, or an error. */
+/* Reads into self->line. Returns the length or a negative errno. */
 #define READ(size)	lastline_map_read(self->map, self->line, size, NULL)
 
-TEST_F(map, head_describes_mapping)
+TEST_F(map, header_describes_mapping)
 {
 	EXPECT_EQ(LASTLINE_MAP_VERSION, self->map->version);
 	EXPECT_EQ(self->info.line_max, self->map->line_max);
@@ -61,48 +61,48 @@ TEST_F(map, head_describes_mapping)
 	EXPECT_EQ(24, sizeof(struct lastline_slot));
 }
 
-TEST_F(map, latest_line_is_read_without_system_call)
+TEST_F(map, mapping_shows_latest_line)
 {
 	__u64 generation, before = lastline_map_generation(self->map);
 
-	EXPECT_EQ(info_of(self->reader).generation, before);
-	EXPECT_EQ(4, put(self->writer, "one\n"));
+	EXPECT_EQ(get_info(self->reader).generation, before);
+	EXPECT_EQ(4, write_str(self->writer, "one\n"));
 	EXPECT_EQ(before + 1, lastline_map_generation(self->map));
 	EXPECT_EQ(4, lastline_map_read(self->map, self->line, self->info.line_max,
 				       &generation));
 	EXPECT_EQ(0, memcmp("one\n", self->line, 4));
 	EXPECT_EQ(before + 1, generation);
 	EXPECT_EQ(-EMSGSIZE, READ(3));
-	/* It stays unseen for poll() and read(). */
+	/* The line stays unseen for poll() and read(). */
 	EXPECT_EQ(4, READ(self->info.line_max));
 	EXPECT_TRUE(readable_within(self->reader, 0));
-	EXPECT_STREQ("one\n", get(self->reader));
+	EXPECT_STREQ("one\n", read_str(self->reader));
 	EXPECT_FALSE(readable_within(self->reader, 0));
-	/* Only the last line of a write, and no partial line. */
-	EXPECT_EQ(13, put(self->writer, "two\nthree\nend"));
+	/* The mapping shows only the last line of a write, and no partial line. */
+	EXPECT_EQ(13, write_str(self->writer, "two\nthree\nend"));
 	EXPECT_EQ(6, READ(self->info.line_max));
 	EXPECT_EQ(0, memcmp("three\n", self->line, 6));
 }
 
-TEST_F(map, unpublished_bytes_are_not_visible)
+TEST_F(map, mapping_hides_unpublished_bytes)
 {
 	struct iovec pieces[] = {
 		{ .iov_base = "SECRET", .iov_len = 6 },
 		{ .iov_base = bad_address(), .iov_len = 10 },
 	};
 
-	EXPECT_EQ(6, put(self->writer, "SECRET"));
-	EXPECT_FALSE(HOLDS("SECRET"));
+	EXPECT_EQ(6, write_str(self->writer, "SECRET"));
+	EXPECT_FALSE(MAP_CONTAINS("SECRET"));
 
 	memset(self->line, 'S', self->info.line_max + 1);
 	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->line, self->info.line_max + 1));
-	EXPECT_FALSE(HOLDS("SSSS"));
+	EXPECT_FALSE(MAP_CONTAINS("SSSS"));
 
 	EXPECT_ERRNO(EFAULT, writev(self->writer, pieces, 2));
-	EXPECT_FALSE(HOLDS("SECRET"));
+	EXPECT_FALSE(MAP_CONTAINS("SECRET"));
 }
 
-TEST_F(map, mmap_rejects_all_but_shared_read_only_mapping)
+TEST_F(map, mmap_allows_only_shared_read_only_mapping)
 {
 	int both = open_channel(O_RDWR);
 	size_t size = self->info.map_size;
@@ -126,48 +126,47 @@ TEST_F(map, mmap_rejects_all_but_shared_read_only_mapping)
 	close(both);
 }
 
-/* What uses the module, or -1; a module in use cannot be unloaded. */
-static int module_users(void)
+/* Reference count of the module, or -1 if the driver is built in. */
+static int module_refcount(void)
 {
 	char text[16] = "";
 
-	knob_get("/sys/module/lastline/refcnt", text, sizeof(text));
+	read_file("/sys/module/lastline/refcnt", text, sizeof(text));
 	return text[0] ? atoi(text) : -1;
 }
 
 TEST_F(map, mapping_outlives_descriptor_and_pins_module)
 {
-	int users = module_users(), fd = open_channel(O_RDONLY);
+	int refs = module_refcount(), fd = open_channel(O_RDONLY);
 	struct lastline_map *map = mmap(NULL, self->info.map_size, PROT_READ, MAP_SHARED, fd, 0);
-	unsigned int readers = info_of(fd).readers;
+	unsigned int readers = get_info(fd).readers;
 
 	ASSERT_NE(MAP_FAILED, map);
 	close(fd);
-	EXPECT_EQ(readers, info_of(self->reader).readers);
-	/* There is no count if the driver is built in. */
-	if (users >= 0)
-		EXPECT_LT(users, module_users());
-	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_EQ(readers, get_info(self->reader).readers);
+	if (refs >= 0)
+		EXPECT_LT(refs, module_refcount());
+	EXPECT_EQ(4, write_str(self->writer, "new\n"));
 	EXPECT_EQ(4, lastline_map_read(map, self->line, self->info.line_max, NULL));
 	munmap(map, self->info.map_size);
-	EXPECT_EQ(readers - 1, info_of(self->reader).readers);
-	EXPECT_EQ(users, module_users());
+	EXPECT_EQ(readers - 1, get_info(self->reader).readers);
+	EXPECT_EQ(refs, module_refcount());
 }
 
 TEST_F(map, view_is_intact_until_slot_is_reused)
 {
 	struct lastline_view view;
 
-	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_EQ(4, write_str(self->writer, "new\n"));
 	ASSERT_EQ(1, lastline_map_look(self->map, &view));
 	EXPECT_EQ(4, view.length);
 	EXPECT_EQ(0, memcmp(view.data, "new\n", 4));
 	EXPECT_EQ(1, lastline_map_intact(&view));
-	EXPECT_EQ(8, put(self->writer, "newer 1\n"));
-	EXPECT_EQ(8, put(self->writer, "newer 2\n"));
-	EXPECT_EQ(8, put(self->writer, "newer 3\n"));
+	EXPECT_EQ(8, write_str(self->writer, "newer 1\n"));
+	EXPECT_EQ(8, write_str(self->writer, "newer 2\n"));
+	EXPECT_EQ(8, write_str(self->writer, "newer 3\n"));
 	EXPECT_EQ(1, lastline_map_intact(&view));
-	EXPECT_EQ(8, put(self->writer, "newer 4\n"));
+	EXPECT_EQ(8, write_str(self->writer, "newer 4\n"));
 	EXPECT_EQ(0, lastline_map_intact(&view));
 }
 

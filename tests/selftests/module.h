@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loading and unloading the module under test: the file LASTLINE_KO, or /vm/lastline.ko,
- * which the virtual machine has.
+ * Loads and unloads the module under test. The environment variable LASTLINE_KO is its
+ * path, /vm/lastline.ko by default, which is where the VM has it.
  */
 #ifndef LASTLINE_MODULE_H
 #define LASTLINE_MODULE_H
@@ -29,7 +29,7 @@ static inline int load(int ko, const char *parameters)
 	return syscall(SYS_finit_module, ko, parameters, 0);
 }
 
-/* Like rmmod(8): fails with EAGAIN while anything is open. */
+/* Like rmmod(8). Fails with EAGAIN while anything is open. */
 static inline int unload(void)
 {
 	return syscall(SYS_delete_module, "lastline", O_NONBLOCK);
@@ -40,12 +40,12 @@ static inline unsigned int module_parameter(const char *name, int base)
 	char path[64], text[16];
 
 	snprintf(path, sizeof(path), "/sys/module/lastline/parameters/%s", name);
-	knob_get(path, text, sizeof(text));
+	read_file(path, text, sizeof(text));
 	return strtoul(text, NULL, base);
 }
 
-/* The parameters that the module has now, to load it with again. */
-static inline void module_parameters(char parameters[MODULE_PARAMETERS_SIZE])
+/* Saves the current parameters, to load the module with them again. */
+static inline void save_module_parameters(char parameters[MODULE_PARAMETERS_SIZE])
 {
 	snprintf(parameters, MODULE_PARAMETERS_SIZE, "devices=%u line_max=%u mode=%o",
 		 module_parameter("devices", 10), module_parameter("line_max", 10),

@@ -6,25 +6,25 @@
 #include "lastline_test.h"
 
 /*
- * poll(), select() and epoll_wait() look again when their timeout expires. So these tests
- * wait without one: a lost wake-up makes them time out.
+ * poll(), select() and epoll_wait() check again when their timeout expires, which would hide
+ * a lost wake-up. So these tests call them without a timeout and have one themselves.
  */
-TEST_F_TIMEOUT(channel, publication_wakes_poll, WAKE_TIMEOUT)
+TEST_F_TIMEOUT(channel, write_wakes_poll, WAKE_TIMEOUT)
 {
-	pid_t pid = write_to_sleeper(self->writer, "wake\n");
+	pid_t pid = write_when_asleep(self->writer, "wake\n");
 
 	EXPECT_TRUE(readable_within(self->reader, -1));
 	EXPECT_LATEST("wake\n");
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 }
 
-TEST_F_TIMEOUT(channel, publication_wakes_select, WAKE_TIMEOUT)
+TEST_F_TIMEOUT(channel, write_wakes_select, WAKE_TIMEOUT)
 {
 	fd_set in, out;
 	pid_t pid;
 
-	EXPECT_EQ(4, put(self->writer, "half"));
-	pid = write_to_sleeper(self->writer, " way\n");
+	EXPECT_EQ(4, write_str(self->writer, "half"));
+	pid = write_when_asleep(self->writer, " way\n");
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_SET(self->reader, &in);
@@ -33,10 +33,10 @@ TEST_F_TIMEOUT(channel, publication_wakes_select, WAKE_TIMEOUT)
 	FD_SET(self->writer, &out);
 	EXPECT_EQ(1, select(self->writer + 1, NULL, &out, NULL, NULL));
 	EXPECT_LATEST("half way\n");
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 }
 
-static int epoll_of(int fd, unsigned int events)
+static int new_epoll(int fd, unsigned int events)
 {
 	struct epoll_event event = { .events = events };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -54,75 +54,74 @@ static unsigned int next_event(int epoll, int ms)
 
 TEST_F(channel, level_triggered_epoll_reports_until_line_is_read)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLRDNORM);
+	int epoll = new_epoll(self->reader, EPOLLIN | EPOLLRDNORM);
 
 	EXPECT_EQ(0, next_event(epoll, 0));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(2, write_str(self->writer, "x\n"));
 	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
 	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
-	/* A line that becomes unseen again is an event, too. */
+	/* lseek() makes the line unseen again. */
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_EQ(EPOLLIN | EPOLLRDNORM, next_event(epoll, 0));
 	close(epoll);
 }
 
-TEST_F(channel, edge_triggered_epoll_reports_each_publication)
+TEST_F(channel, edge_triggered_epoll_reports_each_write)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
+	int epoll = new_epoll(self->reader, EPOLLIN | EPOLLET);
 	int i;
 
 	EXPECT_EQ(0, next_event(epoll, 0));
 	for (i = 0; i < 3; i++) {
-		/* Without a read in between. */
-		EXPECT_EQ(2, put(self->writer, "x\n"));
+		EXPECT_EQ(2, write_str(self->writer, "x\n"));
 		EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 		EXPECT_EQ(0, next_event(epoll, 0));
 	}
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
-	EXPECT_EQ(2, put(self->writer, "y\n"));
+	EXPECT_EQ(2, write_str(self->writer, "y\n"));
 	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	close(epoll);
 }
 
 /* The partial line makes the write take the slow path. */
-TEST_F(channel, edge_triggered_epoll_reports_end_of_partial_line)
+TEST_F(channel, edge_triggered_epoll_reports_completed_partial_line)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
+	int epoll = new_epoll(self->reader, EPOLLIN | EPOLLET);
 
-	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(4, write_str(self->writer, "half"));
 	EXPECT_EQ(0, next_event(epoll, 0));
-	EXPECT_EQ(1, put(self->writer, "\n"));
+	EXPECT_EQ(1, write_str(self->writer, "\n"));
 	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	close(epoll);
 }
 
-TEST_F_TIMEOUT(channel, publication_wakes_epoll, WAKE_TIMEOUT)
+TEST_F_TIMEOUT(channel, write_wakes_epoll, WAKE_TIMEOUT)
 {
-	int epoll = epoll_of(self->reader, EPOLLRDNORM | EPOLLET);
-	pid_t pid = write_to_sleeper(self->writer, "wake\n");
+	int epoll = new_epoll(self->reader, EPOLLRDNORM | EPOLLET);
+	pid_t pid = write_when_asleep(self->writer, "wake\n");
 
 	EXPECT_EQ(EPOLLRDNORM, next_event(epoll, -1));
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	close(epoll);
 }
 
-TEST_F_TIMEOUT(channel, publication_wakes_each_open_file_that_polls_exclusively, WAKE_TIMEOUT)
+TEST_F_TIMEOUT(channel, write_wakes_each_open_file_with_epollexclusive, WAKE_TIMEOUT)
 {
 	int other = open_channel(O_RDONLY | O_NONBLOCK);
-	int first = epoll_of(self->reader, EPOLLIN | EPOLLEXCLUSIVE);
-	int second = epoll_of(other, EPOLLIN | EPOLLEXCLUSIVE);
+	int first = new_epoll(self->reader, EPOLLIN | EPOLLEXCLUSIVE);
+	int second = new_epoll(other, EPOLLIN | EPOLLEXCLUSIVE);
 	pid_t pid;
 
 	ASSERT_EQ(0, lseek(other, 0, SEEK_END));
 	EXPECT_EQ(0, next_event(first, 0));
 	EXPECT_EQ(0, next_event(second, 0));
-	pid = write_to_sleeper(self->writer, "wake\n");
+	pid = write_when_asleep(self->writer, "wake\n");
 	EXPECT_EQ(EPOLLIN, next_event(first, -1));
 	EXPECT_EQ(EPOLLIN, next_event(second, -1));
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	close(first);
 	close(second);
 	close(other);
@@ -130,24 +129,24 @@ TEST_F_TIMEOUT(channel, publication_wakes_each_open_file_that_polls_exclusively,
 
 TEST_F_TIMEOUT(channel, lseek_set_wakes_epoll, WAKE_TIMEOUT)
 {
-	int epoll = epoll_of(self->reader, EPOLLIN | EPOLLET);
+	int epoll = new_epoll(self->reader, EPOLLIN | EPOLLET);
 	pid_t pid;
 
-	EXPECT_EQ(2, put(self->writer, "x\n"));
+	EXPECT_EQ(2, write_str(self->writer, "x\n"));
 	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
 	EXPECT_LATEST("x\n");
 	EXPECT_EQ(0, next_event(epoll, 0));
-	pid = fork_for_sleeper();
+	pid = fork_waker();
 	if (!pid)
 		_exit(lseek(self->reader, 0, SEEK_SET));
 	EXPECT_EQ(EPOLLIN, next_event(epoll, -1));
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	close(epoll);
 }
 
-TEST_F(channel, publication_sends_sigio_to_owner)
+TEST_F(channel, write_sends_sigio_to_owner)
 {
-	struct timespec patience = { .tv_sec = PATIENCE_MS / 1000 };
+	struct timespec timeout = { .tv_sec = TIMEOUT_MS / 1000 };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -155,14 +154,14 @@ TEST_F(channel, publication_sends_sigio_to_owner)
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &set, NULL));
 	ASSERT_EQ(0, fcntl(self->reader, F_SETOWN, getpid()));
 	ASSERT_EQ(0, fcntl(self->reader, F_SETFL, O_ASYNC | O_NONBLOCK));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &patience));
+	EXPECT_EQ(2, write_str(self->writer, "x\n"));
+	EXPECT_EQ(SIGIO, sigtimedwait(&set, NULL, &timeout));
 	EXPECT_LATEST("x\n");
 
-	patience = (struct timespec){ .tv_nsec = PAUSE_MS * 1000000L };
+	timeout = (struct timespec){ .tv_nsec = NO_EVENT_MS * 1000000L };
 	ASSERT_EQ(0, fcntl(self->reader, F_SETFL, O_NONBLOCK));
-	EXPECT_EQ(2, put(self->writer, "y\n"));
-	EXPECT_EQ(-1, sigtimedwait(&set, NULL, &patience));
+	EXPECT_EQ(2, write_str(self->writer, "y\n"));
+	EXPECT_EQ(-1, sigtimedwait(&set, NULL, &timeout));
 }
 
 TEST_F_TIMEOUT(channel, open_and_close_wake_poll_of_readers_attribute, WAKE_TIMEOUT)
@@ -172,14 +171,14 @@ TEST_F_TIMEOUT(channel, open_and_close_wake_poll_of_readers_attribute, WAKE_TIME
 	int go[2];
 	pid_t pid;
 
-	pfd.fd = open_attribute(info_of(self->writer).number, "readers");
+	pfd.fd = open_attribute(get_info(self->writer).number, "readers");
 	ASSERT_LE(0, pfd.fd);
 	ASSERT_EQ(0, pipe(go));
 	close(self->reader);
-	/* The first read starts the watch. */
+	/* poll() of an attribute reports changes since the last read. */
 	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
-	EXPECT_EQ(0, poll(&pfd, 1, PAUSE_MS));
-	pid = fork_for_sleeper();
+	EXPECT_EQ(0, poll(&pfd, 1, NO_EVENT_MS));
+	pid = fork_waker();
 	if (!pid) {
 		int fd = open_channel(O_RDONLY);
 
@@ -188,11 +187,11 @@ TEST_F_TIMEOUT(channel, open_and_close_wake_poll_of_readers_attribute, WAKE_TIME
 	EXPECT_EQ(1, poll(&pfd, 1, -1));
 	EXPECT_TRUE(pfd.revents & POLLPRI);
 	ASSERT_LT(0, pread(pfd.fd, text, sizeof(text), 0));
-	EXPECT_EQ(info_of(self->writer).readers, atoi(text));
+	EXPECT_EQ(get_info(self->writer).readers, atoi(text));
 	EXPECT_LE(1, atoi(text));
 	EXPECT_EQ(1, write(go[1], "x", 1));
 	EXPECT_EQ(1, poll(&pfd, 1, -1));
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	close(pfd.fd);
 	self->reader = -1;
 }

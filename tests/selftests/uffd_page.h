@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A page of memory that is missing: an access sleeps in userfaultfd(2) until bring_page().
+ * A page that is missing. An access to it sleeps in the page fault until uffd_page_fill().
  */
 #ifndef UFFD_PAGE_H
 #define UFFD_PAGE_H
@@ -17,61 +17,61 @@
 
 #include <linux/userfaultfd.h>
 
-struct slow_page {
+struct uffd_page {
 	int uffd;
 	size_t size;
-	char *page;
+	char *data;
 };
 
-static inline bool prepare_page(struct slow_page *slow)
+static inline bool uffd_page_init(struct uffd_page *page)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
-	slow->size = sysconf(_SC_PAGESIZE);
+	page->size = sysconf(_SC_PAGESIZE);
 	/* poll() needs O_NONBLOCK. */
-	slow->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (slow->uffd < 0)
+	page->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (page->uffd < 0)
 		return false;
-	slow->page = mmap(NULL, slow->size, PROT_READ | PROT_WRITE,
+	page->data = mmap(NULL, page->size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (unsigned long)slow->page;
-	reg.range.len = slow->size;
-	return slow->page != MAP_FAILED && !ioctl(slow->uffd, UFFDIO_API, &api) &&
-	       !ioctl(slow->uffd, UFFDIO_REGISTER, &reg);
+	reg.range.start = (unsigned long)page->data;
+	reg.range.len = page->size;
+	return page->data != MAP_FAILED && !ioctl(page->uffd, UFFDIO_API, &api) &&
+	       !ioctl(page->uffd, UFFDIO_REGISTER, &reg);
 }
 
-/* Waits until an access to the page sleeps. */
-static inline bool await_fault(struct slow_page *slow, int patience_ms)
+/* Waits until a page fault sleeps. */
+static inline bool uffd_page_wait_fault(struct uffd_page *page, int timeout_ms)
 {
-	struct pollfd pfd = { .fd = slow->uffd, .events = POLLIN };
+	struct pollfd pfd = { .fd = page->uffd, .events = POLLIN };
 	struct uffd_msg message;
 
-	return poll(&pfd, 1, patience_ms) == 1 &&
-	       read(slow->uffd, &message, sizeof(message)) == sizeof(message);
+	return poll(&pfd, 1, timeout_ms) == 1 &&
+	       read(page->uffd, &message, sizeof(message)) == sizeof(message);
 }
 
-static inline bool bring_page(struct slow_page *slow, const char *text)
+static inline bool uffd_page_fill(struct uffd_page *page, const char *text)
 {
-	char *contents = aligned_alloc(slow->size, slow->size);
+	char *contents = aligned_alloc(page->size, page->size);
 	struct uffdio_copy copy = {
-		.dst = (unsigned long)slow->page,
+		.dst = (unsigned long)page->data,
 		.src = (unsigned long)contents,
-		.len = slow->size,
+		.len = page->size,
 	};
-	bool brought;
+	bool filled;
 
-	memset(contents, 0, slow->size);
+	memset(contents, 0, page->size);
 	strcpy(contents, text);
-	brought = !ioctl(slow->uffd, UFFDIO_COPY, &copy);
+	filled = !ioctl(page->uffd, UFFDIO_COPY, &copy);
 	free(contents);
-	return brought;
+	return filled;
 }
 
-static inline void drop_page(struct slow_page *slow)
+static inline void uffd_page_destroy(struct uffd_page *page)
 {
-	munmap(slow->page, slow->size);
-	close(slow->uffd);
+	munmap(page->data, page->size);
+	close(page->uffd);
 }
 
 #endif /* UFFD_PAGE_H */

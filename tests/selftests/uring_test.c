@@ -7,7 +7,7 @@
 
 static struct io_uring ring;
 
-/* If the driver ignored IOCB_NOWAIT, io_uring_submit() would sleep. */
+/* First makes sure that the driver obeys RWF_NOWAIT. Otherwise io_uring_submit() would sleep. */
 #define START_RING() do {								\
 	int error_;									\
 	char c_;									\
@@ -20,15 +20,15 @@ static struct io_uring ring;
 		SKIP(return, "io_uring is not available: %s", strerror(error_));	\
 } while (0)
 
-/* The result of the next completion, or -ETIME. */
+/* Returns the result of the next completion, or -ETIME. */
 static int next_result(int ms)
 {
-	struct __kernel_timespec patience = {
+	struct __kernel_timespec timeout = {
 		.tv_sec = ms / 1000,
 		.tv_nsec = ms % 1000 * 1000000,
 	};
 	struct io_uring_cqe *cqe;
-	int ret = io_uring_wait_cqe_timeout(&ring, &cqe, &patience);
+	int ret = io_uring_wait_cqe_timeout(&ring, &cqe, &timeout);
 
 	if (ret)
 		return ret;
@@ -37,7 +37,7 @@ static int next_result(int ms)
 	return ret;
 }
 
-/* Threads of this process, io_uring's workers included. */
+/* Counts the threads of this process, including io_uring's workers. */
 static int count_threads(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -60,11 +60,11 @@ TEST_F(channel, read_completes_when_line_is_published)
 
 	START_RING();
 	SUBMIT_READ(buf, sizeof(buf));
-	EXPECT_EQ(-ETIME, next_result(PAUSE_MS));
-	/* No worker thread sleeps for it. */
+	EXPECT_EQ(-ETIME, next_result(NO_EVENT_MS));
+	/* io_uring polls the channel instead of blocking a worker thread. */
 	EXPECT_EQ(1, count_threads());
-	EXPECT_EQ(5, put(self->writer, "line\n"));
-	EXPECT_EQ(5, next_result(PATIENCE_MS));
+	EXPECT_EQ(5, write_str(self->writer, "line\n"));
+	EXPECT_EQ(5, next_result(TIMEOUT_MS));
 	EXPECT_STREQ("line\n", buf);
 	EXPECT_EQ(1, count_threads());
 }
@@ -74,13 +74,13 @@ TEST_F(channel, poll_completes_when_line_is_published)
 	START_RING();
 	io_uring_prep_poll_add(io_uring_get_sqe(&ring), self->reader, POLLIN);
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(-ETIME, next_result(PAUSE_MS));
-	EXPECT_EQ(2, put(self->writer, "x\n"));
-	EXPECT_EQ(POLLIN, next_result(PATIENCE_MS) & POLLIN);
+	EXPECT_EQ(-ETIME, next_result(NO_EVENT_MS));
+	EXPECT_EQ(2, write_str(self->writer, "x\n"));
+	EXPECT_EQ(POLLIN, next_result(TIMEOUT_MS) & POLLIN);
 	EXPECT_EQ(1, count_threads());
 }
 
-TEST_F(channel, read_with_rwf_nowait_is_eagain)
+TEST_F(channel, read_with_rwf_nowait_returns_eagain)
 {
 	struct io_uring_sqe *sqe;
 	char c;
@@ -90,29 +90,28 @@ TEST_F(channel, read_with_rwf_nowait_is_eagain)
 	io_uring_prep_read(sqe, self->reader, &c, 1, -1);
 	sqe->rw_flags = RWF_NOWAIT;
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(-EAGAIN, next_result(PATIENCE_MS));
+	EXPECT_EQ(-EAGAIN, next_result(TIMEOUT_MS));
 }
 
-/* The write publishes a line, and fsync publishes the partial line. */
-TEST_F(channel, write_and_fsync_publish_and_short_read_leaves_rest)
+TEST_F(channel, write_fsync_and_short_read_complete)
 {
 	char buf[64] = "";
 
 	START_RING();
 	io_uring_prep_write(io_uring_get_sqe(&ring), self->writer, "line\nhalf", 9, -1);
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(9, next_result(PATIENCE_MS));
+	EXPECT_EQ(9, next_result(TIMEOUT_MS));
 	SUBMIT_READ(buf, 2);
-	EXPECT_EQ(2, next_result(PATIENCE_MS));
+	EXPECT_EQ(2, next_result(TIMEOUT_MS));
 	EXPECT_STREQ("li", buf);
-	EXPECT_STREQ("ne\n", get(self->reader));
+	EXPECT_STREQ("ne\n", read_str(self->reader));
 	io_uring_prep_fsync(io_uring_get_sqe(&ring), self->writer, 0);
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(0, next_result(PATIENCE_MS));
-	EXPECT_STREQ("half\n", get(self->reader));
+	EXPECT_EQ(0, next_result(TIMEOUT_MS));
+	EXPECT_STREQ("half\n", read_str(self->reader));
 }
 
-/* Newer than liburing of Debian 12. */
+/* Debian 12's liburing does not define it. */
 #define OP_READ_MULTISHOT	49
 
 static bool supports(int opcode)
@@ -132,21 +131,21 @@ TEST_F(channel, multishot_read_completes_with_each_line)
 
 	START_RING();
 	if (!supports(OP_READ_MULTISHOT))
-		SKIP(return, "this kernel has no IORING_OP_READ_MULTISHOT (it came with 6.7)");
+		SKIP(return, "needs IORING_OP_READ_MULTISHOT (Linux 6.7)");
 
 	io_uring_prep_provide_buffers(io_uring_get_sqe(&ring), buffers, 64, 4, 1, 0);
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	ASSERT_EQ(0, next_result(PATIENCE_MS));
+	ASSERT_EQ(0, next_result(TIMEOUT_MS));
 
 	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_rw(OP_READ_MULTISHOT, sqe, self->reader, NULL, 0, -1);
 	sqe->flags = IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 1;
 	ASSERT_EQ(1, io_uring_submit(&ring));
-	EXPECT_EQ(4, put(self->writer, "one\n"));
-	EXPECT_EQ(4, next_result(PATIENCE_MS));
-	EXPECT_EQ(6, put(self->writer, "three\n"));
-	EXPECT_EQ(6, next_result(PATIENCE_MS));
+	EXPECT_EQ(4, write_str(self->writer, "one\n"));
+	EXPECT_EQ(4, next_result(TIMEOUT_MS));
+	EXPECT_EQ(6, write_str(self->writer, "three\n"));
+	EXPECT_EQ(6, next_result(TIMEOUT_MS));
 	EXPECT_EQ(1, count_threads());
 }
 

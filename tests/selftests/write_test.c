@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* write(2) in line mode, fsync(2), close(2), splice(2) and sendfile(2) to a channel */
+/* write(2) in line mode, fsync(2) and close(2), splice(2) and sendfile(2) to a channel */
 #include <sys/sendfile.h>
 
 #include "lastline_test.h"
@@ -10,20 +10,20 @@ TEST_F(channel, write_succeeds_without_reader)
 
 	close(self->reader);
 	for (i = 0; i < 1000; i++)
-		ASSERT_EQ(5, put(self->writer, "line\n"));
+		ASSERT_EQ(5, write_str(self->writer, "line\n"));
 	self->reader = open_channel(O_RDONLY | O_NONBLOCK);
 	EXPECT_EQ(1000, PUBLISHED());
 	EXPECT_LATEST("line\n");
 }
 
-TEST_F(channel, write_of_several_lines_publishes_last_one_once)
+TEST_F(channel, write_of_several_lines_publishes_only_last_one)
 {
-	EXPECT_EQ(15, put(self->writer, "one\ntwo\nthree!\n"));
+	EXPECT_EQ(15, write_str(self->writer, "one\ntwo\nthree!\n"));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("three!\n");
 }
 
-/* The driver searches blocks, words and bytes, depending on the offset. */
+/* The driver searches by block, word or byte, depending on the offset. */
 TEST_F(channel, write_finds_last_line_at_each_offset)
 {
 	char data[64];
@@ -35,32 +35,32 @@ TEST_F(channel, write_finds_last_line_at_each_offset)
 			data[end] = '\n';
 			data[len - 1] = '\n';
 			ASSERT_EQ(len, write(self->writer, data, len));
-			ASSERT_EQ(len - 1 - end, strlen(get(self->reader))) {
+			ASSERT_EQ(len - 1 - end, strlen(read_str(self->reader))) {
 				TH_LOG("%u bytes, a newline at %u", len, end);
 			}
 		}
 	}
 }
 
-TEST_F(channel, partial_line_stays_with_open_file)
+TEST_F(channel, partial_line_belongs_to_open_file)
 {
 	int other = open_channel(O_WRONLY), copy = dup(self->writer);
 
-	EXPECT_EQ(9, put(self->writer, "line\nrest"));
+	EXPECT_EQ(9, write_str(self->writer, "line\nrest"));
 	EXPECT_LATEST("line\n");
-	EXPECT_EQ(5, put(other, "right"));
-	EXPECT_EQ(5, put(copy, " and "));
+	EXPECT_EQ(5, write_str(other, "right"));
+	EXPECT_EQ(5, write_str(copy, " and "));
 	EXPECT_EQ(1, PUBLISHED());
-	EXPECT_EQ(9, put(self->writer, "more\nagai"));
+	EXPECT_EQ(9, write_str(self->writer, "more\nagai"));
 	EXPECT_LATEST("rest and more\n");
-	EXPECT_EQ(5, put(other, " one\n"));
+	EXPECT_EQ(5, write_str(other, " one\n"));
 	EXPECT_LATEST("right one\n");
-	EXPECT_EQ(2, put(copy, "n\n"));
+	EXPECT_EQ(2, write_str(copy, "n\n"));
 	EXPECT_LATEST("again\n");
 	EXPECT_EQ(4, PUBLISHED());
-	/* Several lines overwrite it. */
-	EXPECT_EQ(4, put(self->writer, "lost"));
-	EXPECT_EQ(10, put(self->writer, " line\nnew\n"));
+	/* A partial line can be overwritten before it is published. */
+	EXPECT_EQ(4, write_str(self->writer, "lost"));
+	EXPECT_EQ(10, write_str(self->writer, " line\nnew\n"));
 	EXPECT_EQ(5, PUBLISHED());
 	EXPECT_LATEST("new\n");
 	close(other);
@@ -72,12 +72,12 @@ TEST_F(channel, fsync_publishes_partial_line)
 	EXPECT_EQ(0, fsync(self->writer));
 	EXPECT_EQ(0, fdatasync(self->writer));
 	EXPECT_EQ(0, fsync(self->reader));
-	EXPECT_EQ(4, put(self->writer, "half"));
-	EXPECT_UNTOUCHED();
+	EXPECT_EQ(4, write_str(self->writer, "half"));
+	EXPECT_NOTHING_PUBLISHED();
 	EXPECT_EQ(0, fsync(self->writer));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("half\n");
-	EXPECT_EQ(4, put(self->writer, "new\n"));
+	EXPECT_EQ(4, write_str(self->writer, "new\n"));
 	EXPECT_LATEST("new\n");
 }
 
@@ -85,9 +85,9 @@ TEST_F(channel, last_close_publishes_partial_line)
 {
 	int copy = dup(self->writer);
 
-	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(4, write_str(self->writer, "half"));
 	EXPECT_EQ(0, close(self->writer));
-	EXPECT_UNTOUCHED();
+	EXPECT_NOTHING_PUBLISHED();
 	EXPECT_EQ(0, close(copy));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("half\n");
@@ -99,36 +99,36 @@ static ssize_t call_pause(struct call *call)
 	return pause();
 }
 
-/* Never returns. @fd is -1 for a file of its own. */
-static void write_and_end(int fd, const char *text, int signal, bool has_sibling)
+/* Writes @text, to a new open file if @fd is -1, and exits or kills the process. */
+static void write_and_exit(int fd, const char *text, int signal, bool has_sibling)
 {
 	struct call sibling = { .function = call_pause };
 
 	if (fd < 0)
 		fd = open_channel(O_WRONLY);
-	if (has_sibling && !(start_call(&sibling) && await_asleep(&sibling)))
+	if (has_sibling && !(start_call(&sibling) && wait_until_asleep(&sibling)))
 		_exit(1);
-	if (put(fd, text) != (ssize_t)strlen(text))
+	if (write_str(fd, text) != (ssize_t)strlen(text))
 		_exit(1);
 	if (signal)
 		kill(getpid(), signal);
 	_exit(0);
 }
 
-/* Returns the signal, or 0, that ended a child that has written @text; else -1. */
+/* Runs write_and_exit() in a child. Returns the signal that ended it, 0 or -1. */
 static int child_writes(int fd, const char *text, int signal, bool has_sibling)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid)
-		write_and_end(fd, text, signal, has_sibling);
+		write_and_exit(fd, text, signal, has_sibling);
 	if (waitpid(pid, &status, 0) != pid || (WIFEXITED(status) && WEXITSTATUS(status)))
 		return -1;
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-TEST_F(channel, exit_publishes_partial_line_and_fatal_signal_drops_it)
+TEST_F(channel, exit_publishes_partial_line_and_fatal_signal_discards_it)
 {
 	static const struct {
 		int signal;
@@ -146,16 +146,16 @@ TEST_F(channel, exit_publishes_partial_line_and_fatal_signal_drops_it)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		EXPECT_EQ(cases[i].signal,
 			  child_writes(-1, "half", cases[i].signal, cases[i].has_sibling));
-		EXPECT_STREQ(cases[i].latest, get(self->reader)) {
+		EXPECT_STREQ(cases[i].latest, read_str(self->reader)) {
 			TH_LOG("signal %d, sibling %d", cases[i].signal, cases[i].has_sibling);
 		}
 	}
 }
 
-TEST_F(channel, killed_writer_leaves_nothing_in_shared_open_file)
+TEST_F(channel, killed_process_leaves_no_partial_line_in_shared_file)
 {
 	EXPECT_EQ(SIGKILL, child_writes(self->writer, "half", SIGKILL, false));
-	EXPECT_EQ(6, put(self->writer, "whole\n"));
+	EXPECT_EQ(6, write_str(self->writer, "whole\n"));
 	EXPECT_LATEST("whole\n");
 	EXPECT_EQ(SIGKILL, child_writes(self->writer, "half", SIGKILL, false));
 	EXPECT_EQ(0, close(self->writer));
@@ -163,16 +163,16 @@ TEST_F(channel, killed_writer_leaves_nothing_in_shared_open_file)
 	self->writer = -1;
 }
 
-TEST_F(channel, exited_writer_leaves_partial_line_in_shared_open_file)
+TEST_F(channel, exited_process_leaves_partial_line_in_shared_file)
 {
 	EXPECT_EQ(0, child_writes(self->writer, "half", 0, false));
-	EXPECT_EQ(5, put(self->writer, " way\n"));
+	EXPECT_EQ(5, write_str(self->writer, " way\n"));
 	EXPECT_LATEST("half way\n");
 }
 
-TEST_F(channel, killed_process_drops_no_partial_line_of_another)
+TEST_F(channel, killed_process_keeps_partial_line_of_another_process)
 {
-	EXPECT_EQ(4, put(self->writer, "half"));
+	EXPECT_EQ(4, write_str(self->writer, "half"));
 	EXPECT_EQ(SIGKILL, child_writes(self->writer, "", SIGKILL, false));
 	EXPECT_EQ(0, close(self->writer));
 	EXPECT_LATEST("half\n");
@@ -198,24 +198,24 @@ TEST_F(channel, write_reads_only_tail_of_large_buffer)
 	EXPECT_EQ(size, write(self->writer, buf, size));
 	EXPECT_LATEST("tail\n");
 	EXPECT_EQ(1, PUBLISHED());
-	/* The same with a partial line. */
+	/* The same buffer with a partial line at its end. */
 	buf[size - 1] = '+';
 	buf[size - 2] = '\n';
 	EXPECT_EQ(size, write(self->writer, buf, size));
 	EXPECT_LATEST("tai\n");
-	EXPECT_EQ(2, put(self->writer, "!\n"));
+	EXPECT_EQ(2, write_str(self->writer, "!\n"));
 	EXPECT_LATEST("+!\n");
 	munmap(buf, size);
 }
 
-TEST_F(channel, longest_line_fits_and_longer_one_is_emsgsize)
+TEST_F(channel, write_returns_emsgsize_for_line_above_line_max)
 {
 	char *buf = self->buf;
 	unsigned int max = self->line_max;
 
 	buf[max - 1] = '\n';
 	EXPECT_EQ(max, write(self->writer, buf, max));
-	EXPECT_EQ(0, strncmp(buf, get(self->reader), max));
+	EXPECT_EQ(0, strncmp(buf, read_str(self->reader), max));
 	EXPECT_EQ(1, PUBLISHED());
 
 	buf[max - 1] = 'x';
@@ -223,51 +223,51 @@ TEST_F(channel, longest_line_fits_and_longer_one_is_emsgsize)
 	EXPECT_ERRNO(EMSGSIZE, write(self->writer, buf, max + 1));
 	EXPECT_EQ(1, PUBLISHED());
 
-	/* It fits after another newline. */
+	/* The same line fits if a newline precedes it. */
 	buf[0] = '\n';
 	EXPECT_EQ(max + 1, write(self->writer, buf, max + 1));
 	EXPECT_EQ(2, PUBLISHED());
-	EXPECT_EQ(0, strncmp(buf + 1, get(self->reader), max));
+	EXPECT_EQ(0, strncmp(buf + 1, read_str(self->reader), max));
 }
 
-TEST_F(channel, longest_partial_line_fits_and_longer_one_is_emsgsize)
+TEST_F(channel, write_returns_emsgsize_for_partial_line_above_line_max)
 {
 	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max + 1));
 	EXPECT_EQ(self->line_max, write(self->writer, self->buf, self->line_max));
-	EXPECT_ERRNO(EMSGSIZE, put(self->writer, "x"));
-	/* There is no room for its newline. */
-	EXPECT_ERRNO(EMSGSIZE, put(self->writer, "\n"));
+	EXPECT_ERRNO(EMSGSIZE, write_str(self->writer, "x"));
+	/* No room is left for the newline. */
+	EXPECT_ERRNO(EMSGSIZE, write_str(self->writer, "\n"));
 	EXPECT_ERRNO(EMSGSIZE, fsync(self->writer));
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(5, put(self->writer, "\nnew\n"));
+	EXPECT_NOTHING_PUBLISHED();
+	EXPECT_EQ(5, write_str(self->writer, "\nnew\n"));
 	EXPECT_LATEST("new\n");
 }
 
-TEST_F(channel, overlong_line_changes_nothing)
+TEST_F(channel, too_long_line_changes_nothing)
 {
-	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_EQ(4, write_str(self->writer, "old\n"));
 	EXPECT_LATEST("old\n");
-	EXPECT_EQ(2, put(self->writer, "ha"));
-	/* Too long only because of the partial line. */
+	EXPECT_EQ(2, write_str(self->writer, "ha"));
+	/* The line is too long only together with the partial line. */
 	self->buf[self->line_max - 1] = '\n';
 	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_LATEST("old\n");
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_EQ(3, write_str(self->writer, "lf\n"));
 	EXPECT_LATEST("half\n");
 }
 
-TEST_F(channel, overlong_partial_line_rejects_line_before_it)
+TEST_F(channel, too_long_partial_line_rejects_line_before_it)
 {
 	self->buf[1] = '\n';
 	EXPECT_ERRNO(EMSGSIZE, write(self->writer, self->buf, self->line_max + 3));
-	EXPECT_UNTOUCHED();
+	EXPECT_NOTHING_PUBLISHED();
 	EXPECT_EQ(self->line_max + 2, write(self->writer, self->buf, self->line_max + 2));
 	EXPECT_LATEST("x\n");
 }
 
-TEST_F(channel, write_from_bad_address_is_efault_and_changes_nothing)
+TEST_F(channel, write_from_bad_address_returns_efault_and_changes_nothing)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	char *buf = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
@@ -277,17 +277,17 @@ TEST_F(channel, write_from_bad_address_is_efault_and_changes_nothing)
 	ASSERT_EQ(0, munmap(buf + page, page));
 	memset(buf, 'x', page);
 
-	EXPECT_EQ(4, put(self->writer, "old\n"));
+	EXPECT_EQ(4, write_str(self->writer, "old\n"));
 	EXPECT_LATEST("old\n");
-	EXPECT_EQ(2, put(self->writer, "ha"));
+	EXPECT_EQ(2, write_str(self->writer, "ha"));
 	EXPECT_ERRNO(EFAULT, write(self->writer, bad_address(), 5));
 	EXPECT_ERRNO(EFAULT, write(self->writer, (void *)-4096L, 5));
-	/* Only its second half is missing. */
+	/* Only the second half is unmapped. */
 	EXPECT_ERRNO(EFAULT, write(self->writer, buf + page - 2, 4));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_EQ(0, lseek(self->reader, 0, SEEK_SET));
 	EXPECT_LATEST("old\n");
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_EQ(3, write_str(self->writer, "lf\n"));
 	EXPECT_LATEST("half\n");
 	munmap(buf, page);
 }
@@ -296,14 +296,14 @@ TEST_F(channel, write_of_zero_bytes_has_no_effect)
 {
 	EXPECT_EQ(0, write(self->writer, "x", 0));
 	EXPECT_EQ(0, write(self->writer, bad_address(), 0));
-	EXPECT_EQ(2, put(self->writer, "ha"));
+	EXPECT_EQ(2, write_str(self->writer, "ha"));
 	EXPECT_EQ(0, write(self->writer, "x", 0));
-	EXPECT_UNTOUCHED();
-	EXPECT_EQ(3, put(self->writer, "lf\n"));
+	EXPECT_NOTHING_PUBLISHED();
+	EXPECT_EQ(3, write_str(self->writer, "lf\n"));
 	EXPECT_LATEST("half\n");
 }
 
-TEST_F(channel, writev_is_one_write)
+TEST_F(channel, writev_publishes_like_one_write)
 {
 	struct iovec pieces[] = {
 		{ .iov_base = "on", .iov_len = 2 },
@@ -315,39 +315,39 @@ TEST_F(channel, writev_is_one_write)
 	EXPECT_EQ(10, pwritev2(self->writer, pieces, 4, -1, RWF_NOWAIT));
 	EXPECT_EQ(1, PUBLISHED());
 	EXPECT_LATEST("two\n");
-	EXPECT_EQ(4, put(self->writer, "ree\n"));
+	EXPECT_EQ(4, write_str(self->writer, "ree\n"));
 	EXPECT_LATEST("three\n");
 	pieces[1] = (struct iovec){ .iov_base = NULL, .iov_len = 1 };
 	EXPECT_ERRNO(EFAULT, writev(self->writer, pieces, 4));
 	EXPECT_EQ(2, PUBLISHED());
 }
 
-TEST_F(channel, write_fails_on_wrong_file_and_at_position)
+TEST_F(channel, pwrite_returns_espipe_and_write_to_reader_ebadf)
 {
 	EXPECT_ERRNO(ESPIPE, pwrite(self->writer, "x\n", 2, 0));
-	EXPECT_ERRNO(EBADF, put(self->reader, "x\n"));
-	EXPECT_UNTOUCHED();
+	EXPECT_ERRNO(EBADF, write_str(self->reader, "x\n"));
+	EXPECT_NOTHING_PUBLISHED();
 }
 
-TEST_F(channel, splice_publishes_contents_of_pipe)
+TEST_F(channel, splice_publishes_lines_from_pipe)
 {
 	int ends[2];
 
 	ASSERT_EQ(0, pipe(ends));
-	EXPECT_EQ(12, put(ends[1], "one\ntwo\nhalf"));
+	EXPECT_EQ(12, write_str(ends[1], "one\ntwo\nhalf"));
 	EXPECT_EQ(12, splice(ends[0], NULL, self->writer, NULL, 4096, 0));
 	EXPECT_LATEST("two\n");
-	EXPECT_EQ(1, put(ends[1], "\n"));
+	EXPECT_EQ(1, write_str(ends[1], "\n"));
 	EXPECT_EQ(1, splice(ends[0], NULL, self->writer, NULL, 4096, 0));
 	EXPECT_LATEST("half\n");
-	EXPECT_EQ(2, put(ends[1], "x\n"));
+	EXPECT_EQ(2, write_str(ends[1], "x\n"));
 	EXPECT_ERRNO(EINVAL, tee(ends[0], self->writer, 4096, 0));
 	EXPECT_EQ(2, PUBLISHED());
 	close(ends[0]);
 	close(ends[1]);
 }
 
-TEST_F(channel, sendfile_publishes_contents_of_file)
+TEST_F(channel, sendfile_publishes_line_from_file)
 {
 	FILE *file = tmpfile();
 

@@ -12,7 +12,7 @@
 #include "../selftests/lastline_test.h"
 
 #define MS		1000000ULL	/* nanoseconds */
-#define PATIENCE_NS	(PATIENCE_MS * MS)
+#define PATIENCE_NS	(TIMEOUT_MS * MS)
 #define CHANNELS	4		/* at most, per test */
 
 /*
@@ -166,7 +166,7 @@ static int open_reader(void *number)
 	pid_t parent_ = getpid(), pid_ = fork();				\
 										\
 	if (!pid_)								\
-		_exit(!AWAIT(is_asleep(parent_)) || act(arg) < 0 || pause());	\
+		_exit(!WAIT_FOR(is_asleep(parent_)) || act(arg) < 0 || pause()); \
 	EXPECT_WAITS(0, result, call);						\
 	EXPECT_EQ(0, kill(pid_, SIGKILL));					\
 	EXPECT_EQ(pid_, waitpid(pid_, NULL, 0));				\
@@ -284,7 +284,7 @@ TEST_F(lib, calls_return_enosys_without_the_driver)
 
 	if (!pid)
 		_exit(look_without_driver(&self->add));
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 }
 
 TEST_F(lib, open_sets_cloexec_and_ignores_other_flags_than_nonblock)
@@ -546,7 +546,7 @@ static void *overwrite_long_lines(void *channel)
 	memset(text, 'a', sizeof(text));
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		lastline_publish(channel, text, sizeof(text));
-		pause_ms(1);
+		sleep_ms(1);
 		for (i = 0; i <= LASTLINE_MAP_SLOTS; i++)
 			lastline_publish(channel, "b", 1);
 	}
@@ -728,7 +728,7 @@ TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
 		EXPECT_WAITS(0, -ETIMEDOUT, waits[i].wait(both, true, 1));
 	}
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
-		begin_alarms(waits[i].wait == take ? 0 : SA_RESTART);
+		start_alarms(waits[i].wait == take ? 0 : SA_RESTART);
 		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, LASTLINE_FOREVER));
 		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, LASTLINE_FOREVER - 1));
 		EXPECT_WAITS(0, -EINTR, waits[i].wait(both, false, PATIENCE_NS));
@@ -811,7 +811,7 @@ static int trace_calls(int (*act)(struct lastline *channel, bool until, uint64_t
 	for (; (call = next_call(pid)) >= 0 && call != SYS_getppid; count++)
 		*last = call;
 	ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	return ended_well(pid) ? count : -1;
+	return child_succeeds(pid) ? count : -1;
 }
 
 static int publish_once(struct lastline *channel, bool until, uint64_t time_ns)
@@ -849,10 +849,10 @@ TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
 	EXPECT_EQ(0, lastline_skip(self->reader));
 	pid = fork();
 	if (!pid)
-		_exit(!await_sleepers(lastline_fd(self->writer), 1) ||
+		_exit(!wait_for_sleepers(lastline_fd(self->writer), 1) ||
 		      publish(self->writer, "line"));
 	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, PATIENCE_NS, 0);
-	EXPECT_TRUE(ended_well(pid));
+	EXPECT_TRUE(child_succeeds(pid));
 	/* The first peek maps the channel. */
 	EXPECT_EQ(0, peek_once(self->reader, false, 0));
 	EXPECT_EQ(0, trace_calls(peek_once, self->reader, 0, 0, &call));
