@@ -1,62 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Channels are added and removed while other threads use them, see stress_calls.h. Then the
- * module is unloaded and loaded again whenever nothing is open.
+ * Adds and removes channels while other threads use them (stress_calls.h). Then unloads and
+ * loads the module while threads use it.
  *
- *	add_remove_stress [SECONDS]	of each of the two, 3 unless given
+ *	add_remove_stress [SECONDS]	for each part, 3 by default
  *
- * Needs root, the last few channel numbers for itself, and the module file, see module.h.
+ * Needs root and the module file (module.h). Uses the last STRESS_CHANNELS channel numbers.
  */
 #include <pthread.h>
 
 #include "module.h"
 #include "stress_calls.h"
 
-#define PATIENCE_S	40	/* after which a thread counts as stuck */
+#define TIMEOUT_S	40	/* a thread that runs longer hangs */
 
 static int ko;
 static char parameters[MODULE_PARAMETERS_SIZE];
 static atomic_uint running, loads;
 
-static void visit(int flags)
+static void open_and_use(int flags)
 {
 	struct session s;
 
 	if (!session_open(&s, flags))
 		return;
-	use(&s, draw(8));
+	make_calls(&s, random_below(8));
 	session_close(&s);
 }
 
-/* Only a line or the removal of the channel ends a blocking read. */
-static void visit_any(void)
+/* Only a new line or the removal of the channel wakes a blocking read. */
+static void use_channel(void)
 {
-	visit(draw(2) ? O_NONBLOCK : 0);
+	open_and_use(random_below(2) ? O_NONBLOCK : 0);
 }
 
 static void unload_and_load(void)
 {
-	doing = "unload";
+	current_call = "unload";
 	if (unload()) {
 		expect_error(errno == EAGAIN || errno == EBUSY);
 	} else if (load(ko, parameters)) {
-		complain(WRONG_RESULT, "load: %s", strerror(errno));
+		report(WRONG_RESULT, "load: %s", strerror(errno));
 		stress->stop = true;
 	} else {
 		loads++;
 	}
-	usleep(draw(30000));
+	usleep(random_below(30000));
 }
 
-/* Spends at least half of the time outside, so that nothing is open now and then. */
-static void use_half_time(void)
+/* Sleeps at least half of the time, so that sometimes nothing is open. */
+static void use_and_pause(void)
 {
-	__u64 begin = now_ns(CLOCK_MONOTONIC);
+	__u64 start = now_ns(CLOCK_MONOTONIC);
 
 	change_channel();
 	change_channel();
-	visit(O_NONBLOCK);
-	usleep((now_ns(CLOCK_MONOTONIC) - begin) / 1000 + draw(10000));
+	open_and_use(O_NONBLOCK);
+	usleep((now_ns(CLOCK_MONOTONIC) - start) / 1000 + random_below(10000));
 }
 
 struct job {
@@ -64,19 +64,19 @@ struct job {
 	unsigned int threads;
 };
 
-static const struct job channel_jobs[] = { { change_channel, 2 }, { visit_any, 10 }, { } };
-static const struct job module_jobs[] = { { unload_and_load, 1 }, { use_half_time, 4 }, { } };
+static const struct job channel_jobs[] = { { change_channel, 2 }, { use_channel, 10 }, { } };
+static const struct job module_jobs[] = { { unload_and_load, 1 }, { use_and_pause, 4 }, { } };
 
 static void *run(void *work)
 {
-	stress_begin_thread();
+	stress_init_thread();
 	while (!stress->stop)
 		((void (*)(void))work)();
 	running--;
 	return NULL;
 }
 
-static void start(const struct job *job)
+static void start_threads(const struct job *job)
 {
 	pthread_t thread;
 	unsigned int i;
@@ -91,9 +91,9 @@ static void start(const struct job *job)
 	}
 }
 
-static bool all_end(void)
+static bool stop_threads(void)
 {
-	__u64 end = now_ns(CLOCK_MONOTONIC) + PATIENCE_S * 1000000000ULL;
+	__u64 end = now_ns(CLOCK_MONOTONIC) + TIMEOUT_S * 1000000000ULL;
 
 	stress->stop = true;
 	while (running && now_ns(CLOCK_MONOTONIC) < end) {
@@ -108,22 +108,22 @@ static void test(const char *name, const struct job *jobs, bool unloading, unsig
 	unsigned int i;
 	bool ended;
 
-	stress_set_up(1);
+	stress_init(1);
 	stress->unloading = unloading;
-	start(jobs);
+	start_threads(jobs);
 	sleep(seconds);
-	for (i = 0; unloading && !loads && i < PATIENCE_S; i++)
+	for (i = 0; unloading && !loads && i < TIMEOUT_S; i++)
 		sleep(1);
-	ended = all_end();
-	ksft_test_result(ended, "%s: no thread sleeps in a removed channel\n", name);
+	ended = stop_threads();
+	ksft_test_result(ended, "%s: removal wakes all threads\n", name);
 	if (!ended)
 		ksft_exit_fail();
 	ksft_test_result(!violations[WRONG_RESULT],
-			 "%s: every error is in the contract\n", name);
+			 "%s: calls return only errors that the contract allows\n", name);
 	ksft_test_result(!violations[TORN_LINE],
-			 "%s: every line is whole and in its channel\n", name);
+			 "%s: every line is whole and in the right channel\n", name);
 	ksft_test_result(!violations[GOES_BACKWARDS],
-			 "%s: no generation, count or writer goes backwards\n", name);
+			 "%s: generations, counts and sequence numbers never decrease\n", name);
 	ksft_print_msg("amount: %lu added, %lu removed, %lu calls, %lu lines read, %u loads\n",
 		       stress->added, stress->removed, stress->calls, stress->taken, loads);
 }
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 
 	ksft_print_header();
 	if (access("/dev/lastline-control", W_OK))
-		ksft_exit_skip("no /dev/lastline-control: load the module, become root\n");
+		ksft_exit_skip("no /dev/lastline-control: load the module and run as root\n");
 	ko = open_module();
 	if (ko < 0)
 		ksft_exit_skip("no module file: set LASTLINE_KO to the path of lastline.ko\n");
@@ -142,6 +142,6 @@ int main(int argc, char **argv)
 	save_module_parameters(parameters);
 	test("add and remove", channel_jobs, false, seconds);
 	test("load and unload", module_jobs, true, seconds);
-	ksft_test_result(loads, "the module unloads while threads use it\n");
+	ksft_test_result(loads, "the module can be unloaded while threads use it\n");
 	ksft_finished();
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A process that misbehaves does not block other users of its channel or of another one,
- * and the memory that it can occupy is bounded. kmemleak, in kasan.isolation, reports memory
- * that is not freed.
+ * A misbehaving process does not block other users of the same channel or of another one, and
+ * the memory that it can use is limited. In kasan.isolation, kmemleak detects memory that is
+ * not freed.
  *
- *	isolation_test [SLEEPERS [WRITERS]]	10000 and 1000 unless given
+ *	isolation_test [SLEEPERS [WRITERS]]	10000 and 1000 by default
  *
- * Needs root, a virtual machine, and 40 KiB of memory for each sleeper (100 on a debug kernel).
+ * Needs root, a VM, and 40 KiB of memory for each sleeper (100 KiB on a debug kernel).
  */
 #include <limits.h>
 #include <pthread.h>
@@ -23,26 +23,26 @@
 #include "stress.h"
 #include "uffd_page.h"
 
-#define PATIENCE	60000000U	/* us after which an event counts as missing */
-#define LIMIT_S		600		/* after which this program counts as blocked */
-#define WAIT_MAX	10000000U	/* us for a write, or for a line to arrive */
-#define ROUNDS		20		/* of an observation */
+#define TIMEOUT_US	60000000U	/* for an event that must happen */
+#define LIMIT_S		600		/* this program is blocked if a load takes longer */
+#define DELAY_MAX_US	10000000U	/* for a write, or for a line to arrive */
+#define ROUNDS		20		/* lines that an observer publishes */
 #define LINE_SIZE	128
 #define MEMORY_LIMIT	(32 << 20)	/* bytes */
-#define HOG_FILES	128		/* with 1 MiB each, which exceeds the limit */
+#define HOG_FILES	128		/* at 1 MiB each, these exceed MEMORY_LIMIT */
 
 enum { SAME, OTHER, CHANNELS };
 
 /* Shared by all processes. */
 static struct shared {
-	atomic_bool stop;		/* the storm */
-	atomic_uint torn;
-	atomic_uint ready;		/* writers of the storm */
-	atomic_uint sent;		/* line that all sleepers should get */
-	atomic_uint got;		/* sleepers that have it */
-	atomic_uint hogs;		/* processes that were killed at their memory limit */
-	atomic_uint unstopped;		/* processes that exceeded it */
-	atomic_ullong written;		/* lines of all processes */
+	atomic_bool stop;		/* writers must exit */
+	atomic_uint torn;		/* torn lines */
+	atomic_uint ready;		/* running writers */
+	atomic_uint sent;		/* number of the line for all sleepers */
+	atomic_uint got;		/* sleepers that have read it */
+	atomic_uint hogs;		/* processes killed at their memory limit */
+	atomic_uint not_killed;		/* processes that exceeded it */
+	atomic_ullong written;		/* lines written by all processes */
 } *shared;
 
 static int control;
@@ -51,35 +51,35 @@ static int fds[CHANNELS];	/* open for writing */
 static unsigned int sleepers = 10000, writers = 1000;
 static __u64 start_ns;
 
-/* Since the start. This also numbers the lines. */
+/* Time since the start. Also used as line number. */
 static __u32 now_us(void)
 {
 	return (now_ns(CLOCK_MONOTONIC) - start_ns) / 1000;
 }
 
-/* Waits until the expression is true. Returns false if it never is. */
-#define await(condition) ({						\
-	__u32 await_begin = now_us();					\
-	bool await_done;						\
+/* Waits until @condition is true. False after TIMEOUT_US. */
+#define WAIT_FOR(condition) ({						\
+	__u32 start_ = now_us();					\
+	bool done_;							\
 									\
-	while (!(await_done = (condition)) && now_us() - await_begin < PATIENCE) \
+	while (!(done_ = (condition)) && now_us() - start_ < TIMEOUT_US) \
 		usleep(100);						\
-	await_done;							\
+	done_;								\
 })
 
-#define must(condition) do {						\
+#define REQUIRE(condition) do {						\
 	if (!(condition))						\
 		ksft_exit_fail_msg("%s: %s\n", #condition, strerror(errno)); \
 } while (0)
 
-/* The child does not outlive its parent. */
+/* Forks a child that dies with its parent. */
 static pid_t fork_child(void)
 {
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
-	must(pid >= 0);
+	REQUIRE(pid >= 0);
 	if (!pid)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return pid;
@@ -91,33 +91,33 @@ static void kill_child(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static int must_open(int place, int flags)
+static int open_or_exit(int index, int flags)
 {
-	int fd = open_channel(numbers[place], flags);
+	int fd = open_channel(numbers[index], flags);
 
-	must(fd >= 0);
+	REQUIRE(fd >= 0);
 	return fd;
 }
 
-static struct lastline_info info_of(int place)
+static struct lastline_info get_info(int index)
 {
 	struct lastline_info info = {};
 
-	ioctl(fds[place], LASTLINE_IOC_INFO, &info);
+	ioctl(fds[index], LASTLINE_IOC_INFO, &info);
 	return info;
 }
 
-static void publish(int place, __u32 number)
+static void publish(int index, __u32 number)
 {
 	const struct line line = { .sequence = number, .length = LINE_SIZE };
 	char buf[LINE_SIZE];
 
 	line_make(buf, &line);
-	must(write(fds[place], buf, LINE_SIZE) == LINE_SIZE);
+	REQUIRE(write(fds[index], buf, LINE_SIZE) == LINE_SIZE);
 	shared->written++;
 }
 
-/* Returns false if there is no next line. */
+/* Returns false on error. */
 static bool read_line(int fd, atomic_uint *number)
 {
 	char buf[LINE_SIZE + 1];
@@ -132,14 +132,14 @@ static bool read_line(int fd, atomic_uint *number)
 }
 
 /*
- * The observer and its reader precede all other processes, except those that hold a lock. So
- * they wait for the driver, not for their share of the CPUs.
+ * For the observer and its reader, so that they only ever wait for the driver and not for a
+ * CPU.
  */
-static void take_precedence(void)
+static void use_realtime_priority(void)
 {
 	const struct sched_param first = { .sched_priority = 1 };
 
-	must(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first));
+	REQUIRE(!sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first));
 }
 
 struct reader {
@@ -152,39 +152,39 @@ static void *run_reader(void *argument)
 {
 	struct reader *reader = argument;
 
-	take_precedence();
+	use_realtime_priority();
 	while (!reader->stop)
-		must(read_line(reader->fd, &reader->got));
+		REQUIRE(read_line(reader->fd, &reader->got));
 	return NULL;
 }
 
-/* Publishes lines until another thread has read each. False if one of them took too long. */
-static bool observe(int place)
+/* The observer: publishes lines that another thread reads. False if a line is too slow. */
+static bool channel_responds(int index)
 {
-	struct reader reader = { .fd = must_open(place, O_RDONLY) };
+	struct reader reader = { .fd = open_or_exit(index, O_RDONLY) };
 	__u32 sent, worst = 0;
 	pthread_t thread;
 	int i;
 
-	must(!pthread_create(&thread, NULL, run_reader, &reader));
-	for (i = 0; i < ROUNDS && worst < WAIT_MAX; i++) {
+	REQUIRE(!pthread_create(&thread, NULL, run_reader, &reader));
+	for (i = 0; i < ROUNDS && worst < DELAY_MAX_US; i++) {
 		sent = now_us();
-		publish(place, sent);
-		(void)await(reader.got >= sent);
+		publish(index, sent);
+		(void)WAIT_FOR(reader.got >= sent);
 		if (now_us() - sent > worst)
 			worst = now_us() - sent;
 	}
 	reader.stop = true;
-	publish(place, now_us());
+	publish(index, now_us());
 	pthread_join(thread, NULL);
 	close(reader.fd);
-	ksft_print_msg("lastline%d: slowest line %u us\n", numbers[place], worst);
-	return worst < WAIT_MAX;
+	ksft_print_msg("lastline%d: slowest line %u us\n", numbers[index], worst);
+	return worst < DELAY_MAX_US;
 }
 
-static bool others_proceed(void)
+static bool others_make_progress(void)
 {
-	return observe(OTHER) && observe(SAME);
+	return channel_responds(OTHER) && channel_responds(SAME);
 }
 
 /*
@@ -193,11 +193,11 @@ static bool others_proceed(void)
 
 static struct caller {
 	int flags;		/* of the open file; -1 is the control device */
-	const char *text;	/* in the page that arrives late */
-	unsigned int len;	/* of a read or write, in the page */
+	const char *text;	/* content of the page when it is filled */
+	unsigned int len;	/* bytes that a read or write needs in the page */
 	bool vector;
 	unsigned long command;	/* of an ioctl */
-	/* Filled in at run time. */
+	/* Set at run time. */
 	pthread_t thread;
 	struct uffd_page page;
 	int fd;
@@ -212,8 +212,8 @@ static struct caller {
 	{ O_RDONLY, "", .command = LASTLINE_IOC_INFO },
 	{ O_RDONLY, "", .command = LASTLINE_IOC_TAKEN },
 	{ O_RDONLY, "", .command = FIONREAD },
-	/* These two fail: no channel has this name, and channel 0 exists. */
-	{ -1, "nobody", .command = LASTLINE_CTL_FIND },
+	/* These two fail, because no channel has this name, and channel 0 exists. */
+	{ -1, "missing", .command = LASTLINE_CTL_FIND },
 	{ -1, "", .command = LASTLINE_CTL_ADD },
 };
 
@@ -222,8 +222,8 @@ static struct caller *const callers_end = callers + ARRAY_SIZE(callers);
 static void *run_caller(void *argument)
 {
 	struct caller *c = argument;
-	char begin[] = "first ";
-	const struct iovec parts[] = { { begin, strlen(begin) }, { c->page.data, c->len } };
+	char head[] = "first ";
+	const struct iovec parts[] = { { head, strlen(head) }, { c->page.data, c->len } };
 
 	if (c->command)
 		c->ret = ioctl(c->fd, c->command, c->page.data);
@@ -239,12 +239,12 @@ static void start_callers(void)
 	struct caller *c;
 
 	for (c = callers; c < callers_end; c++) {
-		must(uffd_page_init(&c->page));
-		c->fd = c->flags < 0 ? dup(control) : must_open(SAME, c->flags);
-		must(!pthread_create(&c->thread, NULL, run_caller, c));
+		REQUIRE(uffd_page_init(&c->page));
+		c->fd = c->flags < 0 ? dup(control) : open_or_exit(SAME, c->flags);
+		REQUIRE(!pthread_create(&c->thread, NULL, run_caller, c));
 	}
 	for (c = callers; c < callers_end; c++)
-		must(uffd_page_wait_fault(&c->page, PATIENCE / 1000));
+		REQUIRE(uffd_page_wait_fault(&c->page, TIMEOUT_US / 1000));
 }
 
 static void end_callers(void)
@@ -260,9 +260,9 @@ static void end_callers(void)
 		uffd_page_destroy(&c->page);
 		good &= c->ret < 0 ? c->flags < 0 : c->ret >= c->len;
 	}
-	/* Their lines would count as torn. */
+	/* Their lines are not made by line_make(), so readers would report them as torn. */
 	publish(SAME, now_us());
-	ksft_test_result(good, "calls succeed after they wait for a missing page\n");
+	ksft_test_result(good, "calls succeed after a page fault\n");
 }
 
 /*
@@ -282,7 +282,7 @@ static void *sleep_in_read(void *argument)
 	return NULL;
 }
 
-static void be_sleepers(int first_fd)
+static void sleepers_main(int first_fd)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -291,29 +291,29 @@ static void be_sleepers(int first_fd)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
 	for (i = 0; i < sleepers; i++)
-		must(!pthread_create(&thread, &attributes, sleep_in_read,
-				     (void *)(long)(first_fd + i)));
+		REQUIRE(!pthread_create(&thread, &attributes, sleep_in_read,
+					(void *)(long)(first_fd + i)));
 	pause();
 }
 
 static void start_sleepers(void)
 {
-	int first = must_open(SAME, O_RDONLY);
+	int first = open_or_exit(SAME, O_RDONLY);
 	unsigned int i;
 	bool all;
 
 	for (i = 1; i < sleepers; i++)
-		must_open(SAME, O_RDONLY);
+		open_or_exit(SAME, O_RDONLY);
 	sleeping = fork_child();
 	if (!sleeping)
-		be_sleepers(first);
+		sleepers_main(first);
 	for (i = 0; i < sleepers; i++)
 		close(first + i);
-	must(await(info_of(SAME).sleepers == sleepers));
+	REQUIRE(WAIT_FOR(get_info(SAME).sleepers == sleepers));
 	shared->sent = now_us();
 	publish(SAME, shared->sent);
-	all = await(shared->got == sleepers && info_of(SAME).sleepers == sleepers);
-	ksft_test_result(all, "all sleeping readers get the line of one write\n");
+	all = WAIT_FOR(shared->got == sleepers && get_info(SAME).sleepers == sleepers);
+	ksft_test_result(all, "one write wakes all sleeping readers\n");
 }
 
 static void stop_sleepers(void)
@@ -335,8 +335,8 @@ static void kill_sleepers(void)
 
 static pid_t hogs;
 
-/* Fills as many partial lines as possible. */
-static void hog_memory(void)
+/* Uses as much memory as possible for partial lines. */
+static void hog_main(void)
 {
 	char *buf;
 	int i;
@@ -346,12 +346,12 @@ static void hog_memory(void)
 	buf = malloc(LASTLINE_LINE_MAX_MAX);
 	memset(buf, 'x', LASTLINE_LINE_MAX_MAX);
 	for (i = 0; i < HOG_FILES; i++) {
-		/* There is room for the newline: the line could be published. */
+		/* One byte is left for the newline. */
 		if (write(open_channel(numbers[SAME], O_WRONLY), buf,
 			  LASTLINE_LINE_MAX_MAX - 1) < 0)
 			raise(SIGKILL);
 	}
-	shared->unstopped++;
+	shared->not_killed++;
 	raise(SIGKILL);
 }
 
@@ -364,13 +364,13 @@ static void start_hogs(void)
 	snprintf(limit, sizeof(limit), "%d", MEMORY_LIMIT);
 	write_file(GROUPS "cgroup.subtree_control", "+memory");
 	mkdir(GROUP, 0755);
-	must(write_file(GROUP "/memory.max", limit));
+	REQUIRE(write_file(GROUP "/memory.max", limit));
 	mute_console(true);
 	hogs = fork_child();
 	while (!hogs) {
 		hog = fork_child();
 		if (!hog)
-			hog_memory();
+			hog_main();
 		if (waitpid(hog, &status, 0) == hog && WIFSIGNALED(status))
 			shared->hogs++;
 	}
@@ -386,22 +386,22 @@ static bool group_is_empty(void)
 
 static void end_hogs(void)
 {
-	must(await(shared->hogs >= 2));
+	REQUIRE(WAIT_FOR(shared->hogs >= 2));
 	kill_child(hogs);
-	ksft_test_result(await(group_is_empty()),
-			 "a memory group is empty after its process is killed at the limit\n");
+	ksft_test_result(WAIT_FOR(group_is_empty()),
+			 "the memory of a process killed at its limit is freed\n");
 	mute_console(false);
 	ksft_print_msg("%u processes killed\n", shared->hogs);
-	ksft_test_result(!shared->unstopped,
-			 "partial lines count towards the memory limit of a process\n");
+	ksft_test_result(!shared->not_killed,
+			 "partial lines are charged to the memory cgroup\n");
 	rmdir(GROUP);
 }
 
 /*
- * A storm of writers
+ * Many writers
  */
 
-static void start_storm(void)
+static void start_writers(void)
 {
 	unsigned int i;
 
@@ -412,38 +412,38 @@ static void start_storm(void)
 			publish(i % 8 ? SAME : OTHER, now_us());
 		_exit(0);
 	}
-	must(await(shared->ready == writers));
+	REQUIRE(WAIT_FOR(shared->ready == writers));
 }
 
-static void end_storm(void)
+static void stop_writers(void)
 {
 	unsigned int i;
 
 	shared->stop = true;
 	for (i = 0; i < writers; i++)
 		wait(NULL);
-	ksft_print_msg("storm: %llu lines\n", shared->written);
+	ksft_print_msg("%llu lines written\n", shared->written);
 }
 
-/* In this order: the readers that are stopped are those that slept. */
-static const struct disturbance {
+/* The order matters: the stopped readers are the sleeping readers before them. */
+static const struct load {
 	const char *name;
 	void (*start)(void);
 	void (*end)(void);
-} disturbances[] = {
-	{ "calls that wait for missing pages", start_callers, end_callers },
+} loads[] = {
+	{ "calls in page faults", start_callers, end_callers },
 	{ "sleeping readers", start_sleepers },
 	{ "stopped readers", stop_sleepers, kill_sleepers },
 	{ "a process at its memory limit", start_hogs, end_hogs },
-	{ "a storm of writers", start_storm, end_storm },
+	{ "many writers", start_writers, stop_writers },
 };
 
 int main(int argc, char **argv)
 {
-	const struct disturbance *d;
+	const struct load *l;
 	struct rlimit files;
 	unsigned int i;
-	bool proceed;
+	bool progress;
 
 	if (argc > 1)
 		sleepers = atoi(argv[1]);
@@ -452,7 +452,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	control = open("/dev/lastline-control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
-		ksft_exit_skip("no /dev/lastline-control: load the module, become root\n");
+		ksft_exit_skip("no /dev/lastline-control: load the module and run as root\n");
 	ksft_set_plan(10);
 	files = (struct rlimit) { sleepers + 64, sleepers + 64 };
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -461,24 +461,24 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	start_ns = now_ns(CLOCK_MONOTONIC) - 1000000;
-	take_precedence();
+	use_realtime_priority();
 	for (i = 0; i < CHANNELS; i++) {
 		numbers[i] = add_channel(control, -1, LASTLINE_MODE_LINE, LASTLINE_LINE_MAX_MAX);
-		must(numbers[i] >= 0);
-		fds[i] = must_open(i, O_WRONLY);
+		REQUIRE(numbers[i] >= 0);
+		fds[i] = open_or_exit(i, O_WRONLY);
 	}
-	must(others_proceed());
-	for (d = disturbances; d < disturbances + ARRAY_SIZE(disturbances); d++) {
-		ksft_print_msg("beside %s:\n", d->name);
-		/* Kills this program if a call of the observer never ends. */
+	REQUIRE(others_make_progress());
+	for (l = loads; l < loads + ARRAY_SIZE(loads); l++) {
+		ksft_print_msg("load: %s\n", l->name);
+		/* Kills this program if a call of the observer blocks. */
 		alarm(LIMIT_S);
-		d->start();
-		proceed = others_proceed();
-		if (d->end)
-			d->end();
-		ksft_test_result(proceed, "others proceed beside %s\n", d->name);
+		l->start();
+		progress = others_make_progress();
+		if (l->end)
+			l->end();
+		ksft_test_result(progress, "other users make progress beside %s\n", l->name);
 	}
-	ksft_test_result(!shared->torn, "each line beside a misbehaving process is whole\n");
+	ksft_test_result(!shared->torn, "no line is torn\n");
 	for (i = 0; i < CHANNELS; i++)
 		ioctl(control, LASTLINE_CTL_REMOVE, numbers[i]);
 	ksft_finished();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What stress tests share. A line describes itself, so that a reader detects one that is
- * torn or from another channel: channel, writer, sequence number and length with a letter
- * for each four bits, then bytes that follow from these numbers, then a newline.
+ * Shared by the stress tests. A line has a head with the numbers of its channel and writer,
+ * its sequence number and its length, and a payload computed from these. So a reader detects
+ * lines that are torn or belong to another channel.
  */
 #ifndef LASTLINE_STRESS_H
 #define LASTLINE_STRESS_H
@@ -23,7 +23,7 @@
 #include "clock.h"
 #include "kselftest.h"
 
-#define LINE_HEAD	32			/* bytes before the payload */
+#define LINE_HEAD	32			/* bytes before the payload, 4 bits in each */
 #define LINE_SHORTEST	(LINE_HEAD + 1)
 
 struct line {
@@ -42,7 +42,7 @@ static inline void line_head(char head[LINE_HEAD], const struct line *line)
 		head[i] = 'a' + (numbers[i / 8] >> i % 8 * 4 & 0xf);
 }
 
-/* Eight bytes of payload at offset @at; none is a newline. */
+/* Returns eight bytes of payload for offset @at. None of them is a newline. */
 static inline __u64 line_word(const struct line *line, size_t at)
 {
 	__u64 seed = (line->sequence + at) ^ (__u64)line->writer << 40 ^ (__u64)line->channel << 32;
@@ -73,7 +73,7 @@ static inline __u32 line_number(const char *letters)
 	return number;
 }
 
-/* Returns true if line_make() made these bytes, and fills @line. */
+/* Returns true if line_make() made these bytes, and sets @line. */
 static inline bool line_check(const char *buf, size_t len, struct line *line)
 {
 	char head[LINE_HEAD];
@@ -102,17 +102,17 @@ static inline bool line_check(const char *buf, size_t len, struct line *line)
 
 static __thread unsigned int seed = 1;
 
-static inline unsigned int draw(unsigned int below)
+static inline unsigned int random_below(unsigned int below)
 {
 	return rand_r(&seed) % below;
 }
 
-enum violation { TORN_LINE, GOES_BACKWARDS, WRONG_RESULT, NEVER_ENDS, MISCOUNTED, VIOLATIONS };
+enum violation { TORN_LINE, GOES_BACKWARDS, WRONG_RESULT, HANGS, WRONG_COUNT, VIOLATIONS };
 
-static atomic_uint *violations;	/* of each kind; in memory that all processes share */
+static atomic_uint *violations;	/* count of each kind, in memory shared by all processes */
 
-/* Counts a violation of the contract and prints the first few. */
-static inline void complain(enum violation v, const char *format, ...)
+/* Counts a violation of the contract, and prints the first five of each kind. */
+static inline void report(enum violation v, const char *format, ...)
 {
 	char text[256] = "# ";
 	va_list arguments;
@@ -123,12 +123,12 @@ static inline void complain(enum violation v, const char *format, ...)
 	vsnprintf(text + 2, sizeof(text) - 3, format, arguments);
 	va_end(arguments);
 	strcat(text, "\n");
-	/* Without stdio: a thread may hold its lock while another one forks. */
+	/* Not with stdio, because another thread may fork while this one holds its lock. */
 	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
 		_exit(KSFT_FAIL);
 }
 
-/* Returns the number of a new channel, the lowest free one if @number is -1; or -1. */
+/* Adds a channel. If @number is -1, it gets the lowest free number. Returns that, or -1. */
 static inline int add_channel(int control, int number, __u32 mode, __u32 line_max)
 {
 	struct lastline_add add = {

@@ -14,19 +14,19 @@
 
 #define THREADS		3
 #define PROCESSES	4
-#define PATIENCE_S	40	/* after which a process counts as stuck */
+#define TIMEOUT_S	40	/* after which a process counts as stuck */
 
 static noreturn void be_child(struct session *s)
 {
 	char buf[LIMIT_MAX];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	stress_begin_thread();
-	use(s, draw(8));
-	if (draw(2) || s->fd < 0)
+	stress_init_thread();
+	make_calls(s, random_below(8));
+	if (random_below(2) || s->fd < 0)
 		_exit(0);
 	if ((s->flags & O_ACCMODE) != O_RDONLY && s->info.mode == LASTLINE_MODE_LINE)
-		put(s, buf, draw_line(s, buf) / 2);
+		write_all(s, buf, random_line(s, buf) / 2);
 	raise(SIGKILL);
 	_exit(KSFT_FAIL);
 }
@@ -40,8 +40,8 @@ static void use_with_child(struct session *s)
 		return;
 	if (!child)
 		be_child(s);
-	if (draw(2)) {
-		usleep(draw(3000));
+	if (random_below(2)) {
+		usleep(random_below(3000));
 		kill(child, SIGKILL);
 	}
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
@@ -55,15 +55,15 @@ static void *run_thread(void *unused)
 {
 	struct session s;
 
-	stress_begin_thread();
+	stress_init_thread();
 	while (!stress->stop) {
-		if (!session_open(&s, draw(2) ? O_NONBLOCK : 0))
+		if (!session_open(&s, random_below(2) ? O_NONBLOCK : 0))
 			continue;
-		use(&s, draw(30));
+		make_calls(&s, random_below(30));
 		/* Rarely, because processes are slow. */
-		if (draw(24) == 0 && s.fd >= 0) {
+		if (random_below(24) == 0 && s.fd >= 0) {
 			use_with_child(&s);
-			use(&s, draw(10));
+			make_calls(&s, random_below(10));
 		}
 		session_close(&s);
 	}
@@ -109,7 +109,7 @@ static void expect_end(pid_t pid, time_t latest)
 {
 	while (waitpid(pid, NULL, WNOHANG) != pid) {
 		if (time(NULL) > latest) {
-			complain(NEVER_ENDS, "process %d does not end", pid);
+			report(HANGS, "process %d does not end", pid);
 			kill(pid, SIGKILL);
 			return;
 		}
@@ -124,30 +124,30 @@ unsigned int race(__u64 race_seed, unsigned int seconds)
 	pid_t pids[PROCESSES];
 	time_t end;
 
-	stress_set_up(race_seed);
+	stress_init(race_seed);
 	for (i = 0; i < 4 * STRESS_CHANNELS; i++)
 		change_channel();
 	for (i = 0; i < PROCESSES; i++)
 		pids[i] = start_process(i);
 	for (end = time(NULL) + seconds; time(NULL) < end;) {
-		i = draw(PROCESSES);
-		event = draw(16);
+		i = random_below(PROCESSES);
+		event = random_below(16);
 		if (event == 0) {
 			kill(pids[i], SIGKILL);
-			expect_end(pids[i], time(NULL) + PATIENCE_S);
+			expect_end(pids[i], time(NULL) + TIMEOUT_S);
 			pids[i] = start_process(i);
 			kills++;
 		} else if (event < 4) {
 			change_channel();
 		} else {
-			kill(pids[i], draw(2) ? SIGUSR1 : SIGUSR2);
+			kill(pids[i], random_below(2) ? SIGUSR1 : SIGUSR2);
 			signals++;
 		}
-		usleep(draw(4000));
+		usleep(random_below(4000));
 	}
 	stress->stop = true;
 	remove_channels();
-	for (i = 0, end = time(NULL) + PATIENCE_S; i < PROCESSES; i++)
+	for (i = 0, end = time(NULL) + TIMEOUT_S; i < PROCESSES; i++)
 		expect_end(pids[i], end);
 	shared->calls += stress->calls;
 	ksft_print_msg("%lu lines written, %lu read; %u signals, %u processes killed\n",
