@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random sequences of system calls; the driver is compared with a model of the contract.
+ * Runs random sequences of system calls and compares the driver with a model of the contract.
  *
  *	syscall_fuzz [--seed N] [--seconds S]
  *
- * The first part runs programs of 6 to 40 operations. After each operation its result and
- * the state of all channels and files are compared with the model. The second part runs
- * processes that race on channels that are added and removed (syscall_fuzz_race.c). Each
- * part runs for S seconds, 10 by default.
+ * The first part runs random programs of 6 to 40 operations. After each operation, the test
+ * compares the result and the state of all channels and files with the model. The second part
+ * is in syscall_fuzz_race.c. Each part runs for S seconds, 10 by default.
  *
- * A program that fails is shortened as long as it still fails. The test then prints its
- * calls. The same seed generates the same programs.
+ * If a program fails, the test removes operations as long as the program still fails, and then
+ * prints its calls. The same seed generates the same programs.
  *
- * Needs root. Uses the channel numbers from 4000 on and any free lower ones.
+ * Needs root. Uses the channel numbers from 4000 and any lower ones that are free.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +30,7 @@
 #include "syscall_fuzz.h"
 
 #define SHRINK_S	30		/* time limit for shortening a program */
-#define PATIENCE_S	60		/* time without any call until a program counts as hung */
+#define TIMEOUT_S	60		/* a program that makes no call for so long hangs */
 
 struct shared *shared;
 
@@ -41,52 +40,52 @@ static __u64 random_state;
  * Generating programs
  */
 
-static __u32 draw(__u32 below)
+static __u32 random_below(__u32 below)
 {
 	return next_random(&random_state) % below;
 }
 
-static struct op draw_op(void)
+static struct op random_op(void)
 {
 	unsigned int sum = 0, i, rest;
 	struct op op = {};
 
 	for (i = 0; i < KINDS; i++)
 		sum += op_kinds[i].weight;
-	rest = draw(sum);
+	rest = random_below(sum);
 	while (rest >= op_kinds[op.kind].weight)
 		rest -= op_kinds[op.kind++].weight;
-	/* Rarely another process: starting one is slow. */
-	if (draw(6) == 0)
-		op.by = draw(BY_COUNT);
+	/* Rarely use another process, because starting one is slow. */
+	if (random_below(6) == 0)
+		op.actor = random_below(ACTORS);
 	for (i = 0; i < OP_ARGS; i++)
 		op.arg[i] = next_random(&random_state);
 	return op;
 }
 
 /*
- * Most programs begin with a channel and two open files, because few operations are useful
- * without. An operation that ends a sleep often follows a sleep.
+ * Most programs start with a channel and two open files, because few operations work without
+ * these. After SLEEP comes an operation that may wake the reader.
  */
-static void draw_program(struct program *program)
+static void random_program(struct program *program)
 {
 	static const enum kind first[] = { ADD, OPEN, OPEN, WRITE };
 	static const enum kind waking[] = { WRITE, FSYNC, SEEK, REMOVE };
 	struct op *op;
 	unsigned int i;
 
-	program->count = 6 + draw(PROGRAM_MAX - 6);
+	program->count = 6 + random_below(PROGRAM_MAX - 6);
 	for (i = 0; i < program->count; i++) {
 		op = &program->ops[i];
-		*op = draw_op();
-		if (i < ARRAY_SIZE(first) && draw(8)) {
+		*op = random_op();
+		if (i < ARRAY_SIZE(first) && random_below(8)) {
 			op->kind = first[i];
-			op->by = BY_SELF;
+			op->actor = SELF;
 		} else if (i && op[-1].kind == SLEEP) {
-			op->kind = waking[draw(ARRAY_SIZE(waking))];
+			op->kind = waking[random_below(ARRAY_SIZE(waking))];
 		}
 	}
-	/* The parameters of the first channel are accessible. */
+	/* Pass the parameters of the first channel in accessible memory. */
 	program->ops[0].arg[0] &= ~0x3c0;
 }
 
@@ -128,20 +127,20 @@ static void report(struct program *program)
 	const struct failure first = shared->failure;
 
 	ksft_print_msg("program %u of this seed fails\n", shared->programs);
-	ksft_print_msg("operation %u: %s\n", first.at, first.text);
+	ksft_print_msg("operation %u: %s\n", first.op, first.text);
 	shrink(program);
-	ksft_print_msg("the shortest program that fails:\n");
-	trace = true;
+	ksft_print_msg("shortened program:\n");
+	print_calls = true;
 	if (fails(program))
 		ksft_print_msg("%s\n", shared->failure.text);
 	else
-		ksft_print_msg("does not always fail\n");
+		ksft_print_msg("the failure is not reproducible\n");
 	/* A shorter program may fail for another reason. */
 	shared->failure = first;
 }
 
 /*
- * Running programs, in a process of its own because it may hang
+ * Running programs, in a child process because they may hang
  */
 
 static void fuzz(unsigned int seconds)
@@ -150,7 +149,7 @@ static void fuzz(unsigned int seconds)
 	static struct program program;
 
 	while (time(NULL) < end) {
-		draw_program(&program);
+		random_program(&program);
 		run_program(&program);
 		shared->programs++;
 		if (shared->failure.failed) {
@@ -160,13 +159,13 @@ static void fuzz(unsigned int seconds)
 	}
 }
 
-/* Returns false if the fuzzer does not end, or not regularly. */
-static bool await_end(pid_t fuzzer)
+/* Returns false if the fuzzer hangs or crashes. */
+static bool wait_for_end(pid_t fuzzer)
 {
 	__u64 calls = 0;
 	int status, tries;
 
-	for (tries = 0; tries < PATIENCE_S * 10; tries++) {
+	for (tries = 0; tries < TIMEOUT_S * 10; tries++) {
 		if (waitpid(fuzzer, &status, WNOHANG) == fuzzer)
 			return WIFEXITED(status) && !WEXITSTATUS(status);
 		if (shared->calls != calls)
@@ -178,30 +177,30 @@ static bool await_end(pid_t fuzzer)
 	return false;
 }
 
-static bool run_part_one(unsigned int seconds)
+static bool run_programs(unsigned int seconds)
 {
 	pid_t fuzzer;
 
 	fflush(stdout);
 	fuzzer = fork();
 	if (!fuzzer) {
-		set_up();
+		fuzz_init();
 		fuzz(seconds);
 		fflush(stdout);
 		_exit(0);
 	}
-	if (await_end(fuzzer))
+	if (wait_for_end(fuzzer))
 		return true;
-	ksft_print_msg("program %u of this seed hangs or kills its process, after: %s\n",
+	ksft_print_msg("program %u of this seed hangs or crashes after: %s\n",
 		       shared->programs, shared->call);
 	return false;
 }
 
-static const char *const race_texts[RACE_WRONGS] = {
-	[TORN] = "every line is whole and was written to the channel it is read from",
-	[BACKWARDS] = "no generation, count or line of a writer goes back",
-	[ERROR] = "every error is one that the contract allows",
-	[STUCK] = "removal wakes every sleeper, and every killed process ends",
+static const char *const race_tests[RACE_VIOLATIONS] = {
+	[TORN] = "every line is whole and in the right channel",
+	[BACKWARDS] = "generations, counts and sequence numbers never decrease",
+	[ERROR] = "calls return only errors that the contract allows",
+	[STUCK] = "removal wakes all threads, and killed processes exit",
 };
 
 int main(int argc, char **argv)
@@ -231,16 +230,16 @@ int main(int argc, char **argv)
 		ksft_exit_skip("cannot open /dev/lastline-control: %s\n", strerror(errno));
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	ksft_set_plan(2 + RACE_WRONGS);
+	ksft_set_plan(2 + RACE_VIOLATIONS);
 	ksft_print_msg("seed %llu\n", seed);
 	random_state = seed;
 
-	ended = run_part_one(seconds);
-	ksft_test_result(!shared->failure.failed, "every program does what the model does\n");
-	ksft_test_result(ended, "every program ends\n");
+	ended = run_programs(seconds);
+	ksft_test_result(!shared->failure.failed, "the driver behaves like the model\n");
+	ksft_test_result(ended, "no program hangs or crashes\n");
 	wrong = race(seed, seconds);
-	for (i = 0; i < RACE_WRONGS; i++)
-		ksft_test_result(!(wrong & 1 << i), "%s\n", race_texts[i]);
+	for (i = 0; i < RACE_VIOLATIONS; i++)
+		ksft_test_result(!(wrong & 1 << i), "%s\n", race_tests[i]);
 	ksft_print_msg("amount: %u programs, %llu calls\n", shared->programs, shared->calls);
 	ksft_finished();
 }

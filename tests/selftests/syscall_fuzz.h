@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Declarations that all parts of syscall_fuzz share. */
+/* Shared by all parts of syscall_fuzz. */
 #ifndef SYSCALL_FUZZ_H
 #define SYSCALL_FUZZ_H
 
@@ -14,10 +14,10 @@
 #define OP_ARGS		4
 #define FAILURE_TEXT	512
 #define FIRST_NUMBER	4000		/* lowest channel number used by the test */
-#define NUMBERS		6		/* numbers for programs; the race has as many above */
+#define NUMBERS		6		/* channel numbers that programs use */
 
 /* The process that performs an operation. */
-enum by { BY_SELF, BY_CHILD, BY_KILLED, BY_COUNT };
+enum actor { SELF, CHILD, KILLED_CHILD, ACTORS };
 
 enum kind {
 	WRITE, READ, SLEEP, FSYNC, SEEK, IOCTL, FCNTL, OPEN, CLOSE, DUP, MMAP, REMAP, ADD, REMOVE,
@@ -27,7 +27,7 @@ enum kind {
 /* One operation. Any argument is valid: it selects a descriptor, a size and so on. */
 struct op {
 	enum kind kind;
-	enum by by;
+	enum actor actor;
 	uint32_t arg[OP_ARGS];
 };
 
@@ -38,26 +38,26 @@ struct program {
 
 struct op_kind {
 	unsigned int weight;		/* relative frequency */
-	enum by by;			/* the last in enum by that may perform it */
+	enum actor last_actor;		/* last value of enum actor that is allowed */
 	void (*run)(const struct op *op);
 };
 
 /* The first difference between the driver and the model. */
 struct failure {
-	bool failed;			/* there is one */
-	unsigned int at;		/* index of the operation */
+	bool failed;
+	unsigned int op;		/* index of the operation */
 	char text[FAILURE_TEXT];	/* call, result and expected result */
 };
 
 extern const struct op_kind op_kinds[KINDS];
 extern int control;			/* /dev/lastline-control */
-extern volatile bool trace;		/* print each call */
+extern volatile bool print_calls;
 
-/* Memory shared by all processes; it survives a process that dies. */
+/* Memory shared by all processes, so that it survives a crash. */
 struct shared {
 	volatile __u64 calls;
 	unsigned int programs;
-	struct program program;		/* the one that runs */
+	struct program program;		/* current program */
 	char call[256];			/* text of its last call */
 	struct failure failure;
 };
@@ -66,17 +66,17 @@ extern struct shared *shared;
 
 static inline __u32 next_random(__u64 *state)
 {
-	/* Knuth's MMIX; the upper half is good. */
+	/* Knuth's MMIX generator. Only its upper bits are random enough. */
 	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
 	return *state >> 32;
 }
 
 /* syscall_fuzz_run.c */
-void set_up(void);
+void fuzz_init(void);
 void run_program(const struct program *program);
 
 /* syscall_fuzz_race.c */
-enum wrong { TORN, BACKWARDS, ERROR, STUCK, RACE_WRONGS };
+enum race_violation { TORN, BACKWARDS, ERROR, STUCK, RACE_VIOLATIONS };
 
 unsigned int race(__u64 seed, unsigned int seconds);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The operations of a program that create and destroy channels, descriptors and mappings. */
+/* Operations that create and destroy channels, descriptors and mappings. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,11 +11,7 @@
 #include "kselftest.h"
 #include "syscall_fuzz_run.h"
 
-/*
- * Descriptors
- */
-
-const char *node(int number)
+const char *node_path(int number)
 {
 	static char path[32];
 
@@ -24,7 +20,7 @@ const char *node(int number)
 }
 
 /* Mostly the number of an existing channel. */
-static int draw_number(uint32_t arg)
+static int pick_number(uint32_t arg)
 {
 	unsigned int count = 0, i;
 	int numbers[MODEL_CHANNELS];
@@ -38,7 +34,7 @@ static int draw_number(uint32_t arg)
 	return numbers[arg / 16 % count];
 }
 
-static int draw_flags(uint32_t arg)
+static int random_flags(uint32_t arg)
 {
 	static const int modes[] = { O_RDONLY, O_RDONLY, O_WRONLY, O_WRONLY, O_RDWR, O_RDWR,
 				     O_RDWR, O_ACCMODE };
@@ -48,16 +44,16 @@ static int draw_flags(uint32_t arg)
 	       (arg / 32 % 4 ? 0 : more[arg / 128 % 4]);
 }
 
-/* open: descriptor, channel, flags; another process closes it at once */
+/* Arguments: descriptor, channel, flags. Another process closes the file immediately. */
 void run_open(const struct op *op)
 {
 	struct descriptor *d = &descriptors[op->arg[0] % DESCRIPTORS], new;
-	int number = draw_number(op->arg[1]), flags = draw_flags(op->arg[2]), fd;
+	int number = pick_number(op->arg[1]), flags = random_flags(op->arg[2]), fd;
 	struct channel *channel = model_channel(number, "");
 	long want = !channel ? -ENOENT : flags & O_DIRECT ? -EINVAL : 0;
 
-	describe("open(lastline%d, %#o) as #%d", number, flags, slot_of(d));
-	fd = result(open(node(number), flags));
+	describe_call("open(lastline%d, %#o) as #%d", number, flags, index_of(d));
+	fd = result(open(node_path(number), flags));
 	if (!expect(fd < 0 ? fd : 0, want) || fd < 0 || in_child) {
 		close(fd);
 		return;
@@ -66,39 +62,39 @@ void run_open(const struct op *op)
 	new = (struct descriptor) { fd, model_open(channel, flags & (O_ACCMODE | SETTABLE)) };
 	if (d->fd >= 0)
 		close(d->fd);
-	forget(d);
+	reset_descriptor(d);
 	*d = new;
 }
 
 void close_one(struct descriptor *d)
 {
-	describe("close(#%d)", slot_of(d));
+	describe_call("close(#%d)", index_of(d));
 	expect(result(close(d->fd)), d->fd >= 0 ? 0 : -EBADF);
-	forget(d);
+	reset_descriptor(d);
 }
 
-/* close: descriptor */
+/* Arguments: descriptor */
 void run_close(const struct op *op)
 {
-	close_one(pick(op->arg[0], NULL));
+	close_one(pick_descriptor(op->arg[0], NULL));
 }
 
-/* dup: descriptor, number of the copy */
+/* Arguments: descriptor, number of the copy */
 void run_dup(const struct op *op)
 {
-	struct descriptor *d = pick(op->arg[0], NULL);
+	struct descriptor *d = pick_descriptor(op->arg[0], NULL);
 	struct descriptor *copy = &descriptors[op->arg[1] % DESCRIPTORS];
 	bool replaces = copy->fd >= 0;
 	struct descriptor new = *d;
 
 	if (!d->file || copy == d)
 		return;
-	describe("dup(#%d) as #%d", slot_of(d), slot_of(copy));
+	describe_call("dup(#%d) as #%d", index_of(d), index_of(copy));
 	new.fd = result(replaces ? dup2(d->fd, copy->fd) : dup(d->fd));
 	if (!expect(new.fd < 0 ? new.fd : 0, 0))
 		return;
 	new.file->users++;
-	forget(copy);
+	reset_descriptor(copy);
 	*copy = new;
 }
 
@@ -133,12 +129,12 @@ static long model_map_error(const struct file *file, int prot, int flags, off_t 
 	return 0;
 }
 
-/* mmap: descriptor, view, protection and flags, size and offset */
+/* Arguments: descriptor, view, protection and flags, size and offset */
 void run_mmap(const struct op *op)
 {
 	static const int prots[] = { PROT_READ, PROT_READ, PROT_READ, PROT_READ, PROT_READ,
 				     PROT_NONE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC };
-	struct descriptor *d = pick(op->arg[0], model_can_read);
+	struct descriptor *d = pick_descriptor(op->arg[0], model_can_read);
 	struct view *view = &views[op->arg[1] % VIEWS];
 	int prot = prots[op->arg[2] % 8], flags = op->arg[2] / 8 % 8 ? MAP_SHARED : MAP_PRIVATE;
 	size_t whole = d->file ? model_map_size(d->file->channel) : 4096, size = whole;
@@ -148,12 +144,12 @@ void run_mmap(const struct op *op)
 
 	if (op->arg[3] % 8 == 0)
 		size = whole - 2048 + op->arg[3] / 256 % 4 * 2048;
-	/* On a file system mounted noexec, PROT_EXEC fails before the driver is asked. */
+	/* The kernel rejects PROT_EXEC itself if the file system is mounted noexec. */
 	if (d->file && d->file->channel->removed)
 		prot &= ~PROT_EXEC;
 	want = model_map_error(d->file, prot, flags, offset, size);
-	describe("mmap(%zu bytes, prot %d, flags %d, #%d, %ld) as view %ld", size, prot,
-		 flags, slot_of(d), (long)offset, view - views);
+	describe_call("mmap(%zu bytes, prot %d, flags %d, #%d, %ld) as view %ld", size, prot,
+		      flags, index_of(d), (long)offset, view - views);
 	map = mmap(NULL, size, prot, flags, d->fd, offset);
 	got = result((long)map);
 	if (!expect(map == MAP_FAILED ? got : 0, want) || want) {
@@ -161,13 +157,13 @@ void run_mmap(const struct op *op)
 			munmap(map, size);
 		return;
 	}
-	/* The old mapping may be the last user of its file, whose close publishes. */
+	/* Removing the old mapping may close its file, which publishes the partial line. */
 	d->file->users++;
 	unmap(view);
 	*view = (struct view) { map, size, prot & PROT_READ, d->file };
 }
 
-/* remap: view, call, protection. No call makes a view larger, writable or executable. */
+/* Arguments: view, call, protection. No call makes a view larger, writable or executable. */
 void run_remap(const struct op *op)
 {
 	static const int prots[] = { PROT_READ, PROT_NONE, PROT_READ, PROT_WRITE,
@@ -181,32 +177,28 @@ void run_remap(const struct op *op)
 		return;
 	switch (op->arg[1] % 8) {
 	case 0:
-		describe("mremap(view %ld) to grow", view - views);
+		describe_call("mremap(view %ld) to grow", view - views);
 		expect(result((long)mremap(map, view->size, view->size + 8192, MREMAP_MAYMOVE)),
 		       -EFAULT);
 		break;
 	case 1:
-		/* The pages do not come back. */
-		describe("madvise(view %ld, MADV_DONTNEED)", view - views);
+		/* The driver does not handle page faults, so the pages stay missing. */
+		describe_call("madvise(view %ld, MADV_DONTNEED)", view - views);
 		expect(result(madvise(map, view->size, MADV_DONTNEED)), 0);
 		view->readable = false;
 		break;
 	case 2:
 	case 3:
 		want = prot & (PROT_WRITE | PROT_EXEC) ? -EACCES : 0;
-		describe("mprotect(view %ld, %d)", view - views, prot);
+		describe_call("mprotect(view %ld, %d)", view - views, prot);
 		if (expect(result(mprotect(map, view->size, prot)), want) && prot == PROT_NONE)
 			view->readable = false;
 		break;
 	default:
-		describe("munmap(view %ld)", view - views);
+		describe_call("munmap(view %ld)", view - views);
 		unmap(view);
 	}
 }
-
-/*
- * Channels
- */
 
 static int lowest_free(void)
 {
@@ -217,7 +209,7 @@ static int lowest_free(void)
 	return number;
 }
 
-static void draw_add(struct lastline_add *add, const struct op *op)
+static void random_add(struct lastline_add *add, const struct op *op)
 {
 	static const __u32 limits[] = { 64, 65, 100, 512, 513, 1000, 4096, 5000, 0, 2000, 64, 64 };
 	uint32_t a = op->arg[0], b = op->arg[1];
@@ -228,15 +220,15 @@ static void draw_add(struct lastline_add *add, const struct op *op)
 		.line_max = limits[b / 3 % ARRAY_SIZE(limits)],
 		.permissions = 0600,
 	};
-	/* The model has no room for the longest lines that the module may be loaded with. */
+	/* The default may be larger than the lines of the model. */
 	if (model.default_limit > MODEL_LINE_MAX && !add->line_max)
 		add->line_max = LASTLINE_LINE_MAX_MIN;
 	if (op->arg[2] % 2)
 		sprintf(add->name, "fuzz.%u", op->arg[2] / 2 % 4);
 }
 
-/* Maps a new channel, so that all its slots are checked after each operation. */
-static void observe(struct channel *channel)
+/* Maps a new channel, so that check_all() checks its slots after each operation. */
+static void map_new_channel(struct channel *channel)
 {
 	struct view *view = views + VIEWS;
 	void *map;
@@ -246,7 +238,7 @@ static void observe(struct channel *channel)
 		view++;
 	if (view == views + ARRAY_SIZE(views))
 		return;
-	fd = open(node(channel->add.number), O_RDONLY | O_CLOEXEC);
+	fd = open(node_path(channel->add.number), O_RDONLY | O_CLOEXEC);
 	map = mmap(NULL, model_map_size(channel), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map == MAP_FAILED)
@@ -256,41 +248,41 @@ static void observe(struct channel *channel)
 					model_open(channel, O_RDONLY) };
 }
 
-/* add: number, mode and limit, name */
+/* Arguments: number, mode and limit, name */
 void run_add(const struct op *op)
 {
-	enum where where = draw_where(op->arg[0] / 64);
+	enum placement placement = random_placement(op->arg[0] / 64);
 	struct lastline_add add;
-	struct place place;
+	struct buffer buffer;
 	long want = -EFAULT, got;
 
-	if (model.channel_count == MODEL_CHANNELS || where == KERNEL)
-		where = NOWHERE;
-	draw_add(&add, op);
-	place = draw_place(&from, where, sizeof(add) - 1, op->arg[0] / 1024);
-	if (place.good >= sizeof(add))
+	if (model.channel_count == MODEL_CHANNELS || placement == KERNEL)
+		placement = UNMAPPED;
+	random_add(&add, op);
+	buffer = random_buffer(&input, placement, sizeof(add) - 1, op->arg[0] / 1024);
+	if (buffer.accessible >= sizeof(add))
 		want = model_add(&add, lowest_free());
-	describe("ADD(%d, mode %u, %u bytes, '%s'%s)", add.number, add.mode, add.line_max,
-		 add.name, where_text(where));
-	fill(&from, &place, &add, sizeof(add));
-	got = result(ioctl(control, LASTLINE_CTL_ADD, place.at));
+	describe_call("ADD(%d, mode %u, %u bytes, '%s'%s)", add.number, add.mode, add.line_max,
+		      add.name, placement_text(placement));
+	fill_buffer(&input, &buffer, &add, sizeof(add));
+	got = result(ioctl(control, LASTLINE_CTL_ADD, buffer.addr));
 	if (!expect(got, want) && got >= 0)
 		ioctl(control, LASTLINE_CTL_REMOVE, got);
 	else if (got >= 0 && op->arg[1] / 36 % 4)
-		observe(model_channel(got, ""));
+		map_new_channel(model_channel(got, ""));
 }
 
-/* remove: channel */
+/* Arguments: channel */
 void run_remove(const struct op *op)
 {
 	static const unsigned long invalid[] = { LASTLINE_CHANNELS_MAX, -1UL, 1UL << 20,
 		1UL << (8 * sizeof(long) - 1) };
-	unsigned long number = draw_number(op->arg[0]);
+	unsigned long number = pick_number(op->arg[0]);
 	long want;
 
 	if (op->arg[1] % 16 == 0)
 		number = invalid[op->arg[1] / 16 % 4];
 	want = model_remove(number);
-	describe("REMOVE(%lu)", number);
+	describe_call("REMOVE(%lu)", number);
 	expect(result(ioctl(control, LASTLINE_CTL_REMOVE, number)), want);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The operations of a program on an open file. */
+/* Operations on an open file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,29 +12,25 @@
 #include "kselftest.h"
 #include "syscall_fuzz_run.h"
 
-/*
- * Reading and writing
- */
-
-enum call { PLAIN, VECTOR, FLAGS, SPLICE, TAKE };
+enum io_method { PLAIN, VECTOR, FLAGS, SPLICE, TAKE };
 
 static const char *const names[2][TAKE + 1] = {
 	{ "read", "readv", "preadv2(RWF_NOWAIT)", "splice", "TAKE" },
 	{ "write", "writev", "pwritev2", "splice" },
 };
 
-/* In the past, or none. */
+/* A deadline is not set, expired or infinite. */
 static const __u64 deadlines[] = { 0, 1, LASTLINE_FOREVER };
 static struct lastline_take take;
 
-static enum call draw_how(uint32_t arg)
+static enum io_method random_method(uint32_t arg)
 {
-	static const enum call hows[] = {
+	static const enum io_method methods[] = {
 		PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, TAKE, TAKE, VECTOR,
 		VECTOR, VECTOR, VECTOR, SPLICE, SPLICE, FLAGS, FLAGS, FLAGS,
 	};
 
-	return hows[arg % ARRAY_SIZE(hows)];
+	return methods[arg % ARRAY_SIZE(methods)];
 }
 
 static ssize_t splice_by_pipe(bool out, int fd, char *at, size_t size)
@@ -60,8 +56,8 @@ static ssize_t splice_by_pipe(bool out, int fd, char *at, size_t size)
 	return ret;
 }
 
-/* The whole buffer in up to four pieces, some of them perhaps empty. */
-static int draw_vector(struct iovec *vector, void *at, size_t size, uint32_t arg)
+/* Splits a buffer into one to four pieces, some of which may be empty. */
+static int split_buffer(struct iovec *vector, void *at, size_t size, uint32_t arg)
 {
 	int count = 1 + arg % 4, i;
 	size_t piece;
@@ -75,15 +71,16 @@ static int draw_vector(struct iovec *vector, void *at, size_t size, uint32_t arg
 	return count;
 }
 
-/* Writes if @out, else reads. */
-static ssize_t transfer(bool out, int fd, enum call how, char *at, size_t size, uint32_t arg)
+/* Writes if @out is true, otherwise reads. */
+static ssize_t transfer(bool out, int fd, enum io_method method, char *at, size_t size,
+			uint32_t arg)
 {
 	static const int write_flags[] = { RWF_NOWAIT, RWF_DSYNC, RWF_APPEND };
-	int flags = how == VECTOR ? 0 : out ? write_flags[arg / 4 % 3] : RWF_NOWAIT;
+	int flags = method == VECTOR ? 0 : out ? write_flags[arg / 4 % 3] : RWF_NOWAIT;
 	struct iovec vector[4];
 	int count;
 
-	switch (how) {
+	switch (method) {
 	case PLAIN:
 		return out ? write(fd, at, size) : read(fd, at, size);
 	case SPLICE:
@@ -96,31 +93,31 @@ static ssize_t transfer(bool out, int fd, enum call how, char *at, size_t size, 
 		};
 		return ioctl(fd, LASTLINE_IOC_TAKE, &take);
 	default:
-		count = draw_vector(vector, at, size, arg);
+		count = split_buffer(vector, at, size, arg);
 		return out ? pwritev2(fd, vector, count, -1, flags) :
 			     preadv2(fd, vector, count, -1, flags);
 	}
 }
 
-/* The result if the kernel does not call the driver, 1 if it does. */
-static long model_kernel(const struct descriptor *d, bool out, enum call how, size_t size,
-			 const struct place *place)
+/* Returns 1 if the kernel calls the driver, otherwise the result of the call. */
+static long model_vfs(const struct descriptor *d, bool out, enum io_method method, size_t size,
+		      const struct buffer *buffer)
 {
-	if (how == SPLICE && !size)
+	if (method == SPLICE && !size)
 		return 0;
 	if (!d->file)
 		return -EBADF;
 	if (out ? !model_can_write(d->file) : !model_can_read(d->file))
 		return -EBADF;
-	if (out && how == SPLICE && d->file->flags & O_APPEND)
+	if (out && method == SPLICE && d->file->flags & O_APPEND)
 		return -EINVAL;
-	if (place->where == KERNEL)
+	if (buffer->placement == KERNEL)
 		return -EFAULT;
-	return size || how == PLAIN ? 1 : 0;
+	return size || method == PLAIN ? 1 : 0;
 }
 
-/* For a call that would sleep: a signal ends it. */
-static void tick(bool on)
+/* Sends signals to interrupt a call that would sleep. */
+static void interrupt_sleep(bool on)
 {
 	const struct itimerval time = {
 		.it_interval.tv_usec = on * 2000,
@@ -130,23 +127,23 @@ static void tick(bool on)
 	setitimer(ITIMER_REAL, &time, NULL);
 }
 
-void check_bytes(const struct place *place, size_t size, const char *wanted, long len)
+void check_bytes(const struct buffer *buffer, size_t size, const char *wanted, long len)
 {
 	size_t i;
 
-	if (len > 0 && memcmp(place->at, wanted, len)) {
-		for (i = 0; place->at[i] == wanted[i]; i++)
+	if (len > 0 && memcmp(buffer->addr, wanted, len)) {
+		for (i = 0; buffer->addr[i] == wanted[i]; i++)
 			;
 		fail("byte %zu of %ld is %#x, should be %#x", i, len,
-		     (unsigned char)place->at[i], (unsigned char)wanted[i]);
+		     (unsigned char)buffer->addr[i], (unsigned char)wanted[i]);
 	}
-	for (i = size; i < size + BEHIND && i < place->good; i++) {
-		if ((unsigned char)place->at[i] != POISON)
+	for (i = size; i < size + GUARD && i < buffer->accessible; i++) {
+		if ((unsigned char)buffer->addr[i] != POISON)
 			fail("changes byte %zu, after a buffer of %zu", i, size);
 	}
 }
 
-static size_t draw_read_size(const struct file *file, uint32_t arg)
+static size_t random_read_size(const struct file *file, uint32_t arg)
 {
 	size_t readable = file ? model_readable(file) : 7;
 	uint32_t more = arg / 8;
@@ -158,55 +155,56 @@ static size_t draw_read_size(const struct file *file, uint32_t arg)
 	return sizes[arg % ARRAY_SIZE(sizes)];
 }
 
-static long model_read_by(struct descriptor *d, enum call how, size_t size,
-			  const struct place *place, char *bytes)
+static long model_read_call(struct descriptor *d, enum io_method method, size_t size,
+			    const struct buffer *buffer, char *bytes)
 {
-	long ret = model_kernel(d, false, how, size, place);
+	long ret = model_vfs(d, false, method, size, buffer);
 
-	if (how == TAKE && d->file && d->file->channel->removed)
+	if (method == TAKE && d->file && d->file->channel->removed)
 		return -ENODEV;
-	if (how == TAKE && d->file && model_can_read(d->file) && !size)
+	if (method == TAKE && d->file && model_can_read(d->file) && !size)
 		return -EINVAL;
-	return ret == 1 ? model_read(d->file, size, place->good, bytes) : ret;
+	return ret == 1 ? model_read(d->file, size, buffer->accessible, bytes) : ret;
 }
 
-/* The result of a read without an unseen line; -EINTR: it sleeps until a signal. */
-static long model_wait(const struct file *file, enum call how, __u64 deadline)
+/* Returns the result of a read without an unseen line. -EINTR means that it sleeps. */
+static long model_wait(const struct file *file, enum io_method method, __u64 deadline)
 {
-	if (how == FLAGS || file->flags & O_NONBLOCK || (how == TAKE && !deadline))
+	if (method == FLAGS || file->flags & O_NONBLOCK || (method == TAKE && !deadline))
 		return -EAGAIN;
-	return how == TAKE && deadline != LASTLINE_FOREVER ? -ETIMEDOUT : -EINTR;
+	return method == TAKE && deadline != LASTLINE_FOREVER ? -ETIMEDOUT : -EINTR;
 }
 
-/* read: descriptor, how, size, place */
+/* Arguments: descriptor, method, size, buffer */
 void run_read(const struct op *op)
 {
 	static char wanted[MODEL_LINE_MAX];
-	struct descriptor *d = pick(op->arg[0], model_can_read);
-	enum call how = draw_how(op->arg[1]);
+	struct descriptor *d = pick_descriptor(op->arg[0], model_can_read);
+	enum io_method method = random_method(op->arg[1]);
 	uint32_t details = op->arg[1] / 16;
-	size_t size = draw_read_size(d->file, op->arg[2]);
-	enum where where = draw_where(op->arg[3]);
-	struct place place;
+	size_t size = random_read_size(d->file, op->arg[2]);
+	enum placement placement = random_placement(op->arg[3]);
+	struct buffer buffer;
 	long want, got;
 
-	if (how == SPLICE || (where == KERNEL && (how != PLAIN || !size)))
-		where = THERE;
-	place = draw_place(&to, where, size, op->arg[3] / 16);
-	want = model_read_by(d, how, size, &place, wanted);
-	describe("%s(#%d, %zu bytes%s)", names[0][how], slot_of(d), size, where_text(where));
-	poison(&place, size);
+	if (method == SPLICE || (placement == KERNEL && (method != PLAIN || !size)))
+		placement = PRESENT;
+	buffer = random_buffer(&output, placement, size, op->arg[3] / 16);
+	want = model_read_call(d, method, size, &buffer, wanted);
+	describe_call("%s(#%d, %zu bytes%s)", names[0][method], index_of(d), size,
+		      placement_text(placement));
+	poison_buffer(&buffer, size);
 	if (want == -EAGAIN)
-		want = model_wait(d->file, how, deadlines[details % ARRAY_SIZE(deadlines)]);
+		want = model_wait(d->file, method, deadlines[details % ARRAY_SIZE(deadlines)]);
 	if (want == -EINTR)
-		tick(true);
-	got = result(transfer(false, d->fd, how, place.at, size, details));
+		interrupt_sleep(true);
+	got = result(transfer(false, d->fd, method, buffer.addr, size, details));
 	if (want == -EINTR)
-		tick(false);
+		interrupt_sleep(false);
 	if (!expect(got, want))
 		return;
-	check_bytes(&place, size, wanted, got);
-	if (how == TAKE && got > 0) {
+	check_bytes(&buffer, size, wanted, got);
+	if (method == TAKE && got > 0) {
 		check_taken(d->file, &take.taken);
 		expect_field("left", take.left, d->file->rest_len);
 	}
@@ -220,8 +218,8 @@ void drain(unsigned int slot)
 	run_read(&op);
 }
 
-/* Near each length where the result changes. */
-static size_t draw_write_size(const struct file *file, uint32_t arg)
+/* Often near a length at which the result changes. */
+static size_t random_write_size(const struct file *file, uint32_t arg)
 {
 	size_t limit = file ? file->channel->add.line_max : 100;
 	size_t room = file ? limit - file->partial_len : 100;
@@ -236,8 +234,8 @@ static size_t draw_write_size(const struct file *file, uint32_t arg)
 	return sizes[arg % ARRAY_SIZE(sizes)];
 }
 
-/* Random bytes, with newlines where they matter. */
-static void draw_bytes(char *bytes, size_t size, size_t limit, uint32_t arg)
+/* Random bytes, with newlines at critical offsets. */
+static void random_bytes(char *bytes, size_t size, size_t limit, uint32_t arg)
 {
 	__u64 random = arg;
 	size_t i, dense = arg % 8 == 5 ? 8 : arg % 8 == 6 ? 64 : 0;
@@ -251,18 +249,18 @@ static void draw_bytes(char *bytes, size_t size, size_t limit, uint32_t arg)
 	}
 	if (size && arg % 8 >= 1 && arg % 8 <= 5)
 		bytes[size - 1] = '\n';
-	/* The last line (4) or the partial line (7) has about the longest allowed length. */
+	/* The length of the last line (4) or of the partial line (7) is near the limit. */
 	if ((arg % 8 == 4 || arg % 8 == 7) && size > limit + 2)
 		bytes[size - limit - 2 + arg / 8 % 3] = '\n';
-	/* And the line before the partial one, too. */
+	/* So is the length of the line before the partial one. */
 	if (arg % 8 == 7 && size > 2 * limit + 2)
 		bytes[size - 2 * limit - 2 + arg / 24 % 3] = '\n';
 }
 
-static long model_write_by(struct descriptor *d, enum call how, size_t size,
-			   const struct place *place, const char *bytes)
+static long model_write_call(struct descriptor *d, enum io_method method, size_t size,
+			     const struct buffer *buffer, const char *bytes)
 {
-	long ret = model_kernel(d, true, how, size, place);
+	long ret = model_vfs(d, true, method, size, buffer);
 	const struct channel *channel;
 
 	if (ret != 1)
@@ -272,59 +270,56 @@ static long model_write_by(struct descriptor *d, enum call how, size_t size,
 		return -ENODEV;
 	if (channel->add.mode == LASTLINE_MODE_RECORD && size > channel->add.line_max)
 		return -EMSGSIZE;
-	return place->good < size ? -EFAULT : model_write(d->file, bytes, size);
+	return buffer->accessible < size ? -EFAULT : model_write(d->file, bytes, size);
 }
 
-/* write: descriptor, how and bytes, size, place */
+/* Arguments: descriptor, method and bytes, size, buffer */
 void run_write(const struct op *op)
 {
 	static char bytes[AREA];
-	struct descriptor *d = pick(op->arg[0], model_can_write);
-	enum call how = draw_how(op->arg[1]);
+	struct descriptor *d = pick_descriptor(op->arg[0], model_can_write);
+	enum io_method method = random_method(op->arg[1]);
 	uint32_t details = op->arg[1] / 16;
-	size_t size = draw_write_size(d->file, op->arg[2]);
-	enum where where = draw_where(op->arg[3]);
-	struct place place;
+	size_t size = random_write_size(d->file, op->arg[2]);
+	enum placement placement = random_placement(op->arg[3]);
+	struct buffer buffer;
 	long want;
 
-	if (how == TAKE)
-		how = PLAIN;
-	if (!size || how == SPLICE || (where == KERNEL && how != PLAIN))
-		where = THERE;
-	place = draw_place(&from, where, size - (where == CUT), op->arg[3] / 16);
-	draw_bytes(bytes, size, d->file ? d->file->channel->add.line_max : 100, details);
-	want = model_write_by(d, how, size, &place, bytes);
-	describe("%s(#%d, %zu bytes%s)", names[1][how], slot_of(d), size, where_text(where));
-	fill(&from, &place, bytes, size);
-	expect(result(transfer(true, d->fd, how, place.at, size, details)), want);
+	if (method == TAKE)
+		method = PLAIN;
+	if (!size || method == SPLICE || (placement == KERNEL && method != PLAIN))
+		placement = PRESENT;
+	buffer = random_buffer(&input, placement, size - (placement == TRUNCATED), op->arg[3] / 16);
+	random_bytes(bytes, size, d->file ? d->file->channel->add.line_max : 100, details);
+	want = model_write_call(d, method, size, &buffer, bytes);
+	describe_call("%s(#%d, %zu bytes%s)", names[1][method], index_of(d), size,
+		      placement_text(placement));
+	fill_buffer(&input, &buffer, bytes, size);
+	expect(result(transfer(true, d->fd, method, buffer.addr, size, details)), want);
 }
 
-/* fsync: descriptor, fsync or fdatasync */
+/* Arguments: descriptor, fsync or fdatasync */
 void run_fsync(const struct op *op)
 {
-	struct descriptor *d = pick(op->arg[0], model_can_write);
+	struct descriptor *d = pick_descriptor(op->arg[0], model_can_write);
 	long want = d->file ? model_fsync(d->file) : -EBADF;
 
-	describe("fsync(#%d)", slot_of(d));
+	describe_call("fsync(#%d)", index_of(d));
 	expect(result(op->arg[1] % 2 ? fsync(d->fd) : fdatasync(d->fd)), want);
 }
 
-/*
- * Other calls
- */
-
-/* seek: descriptor, whence, offset */
+/* Arguments: descriptor, whence, offset */
 void run_seek(const struct op *op)
 {
 	static const int whences[] = { SEEK_SET, SEEK_END, SEEK_SET, SEEK_END, SEEK_CUR,
 				       SEEK_DATA, SEEK_HOLE, 5, -1 };
 	static const off_t offsets[] = { 0, 0, 0, 0, 1, -1, 4096, 1LL << 62, -1LL << 62 };
-	struct descriptor *d = pick(op->arg[0], NULL);
+	struct descriptor *d = pick_descriptor(op->arg[0], NULL);
 	int whence = whences[op->arg[1] % ARRAY_SIZE(whences)];
 	off_t offset = offsets[op->arg[2] % ARRAY_SIZE(offsets)];
 	long want = d->file ? model_seek(d->file, offset, whence) : -EBADF;
 
-	describe("lseek(#%d, %lld, %d)", slot_of(d), (long long)offset, whence);
+	describe_call("lseek(#%d, %lld, %d)", index_of(d), (long long)offset, whence);
 	expect(result(lseek(d->fd, offset, whence)), want);
 }
 
@@ -337,7 +332,7 @@ static void check_times(__u64 monotonic, __u64 realtime, __u64 since)
 	else if (monotonic < since || monotonic > now_ns(CLOCK_MONOTONIC))
 		fail("time is %llu, should be after %llu", monotonic, since);
 	else if (llabs((long long)(realtime - monotonic - ahead)) > 1000000000)
-		fail("realtime %llu is not monotonic %llu", realtime, monotonic);
+		fail("realtime %llu does not match monotonic %llu", realtime, monotonic);
 }
 
 void check_info(const struct file *file, const struct lastline_info *info)
@@ -381,7 +376,7 @@ static long model_ioctl(struct file *file, unsigned long request, bool good)
 	}
 }
 
-/* ioctl: descriptor, request, place, unknown request */
+/* Arguments: descriptor, request, buffer, unknown request */
 void run_ioctl(const struct op *op)
 {
 	const unsigned long requests[] = {
@@ -391,30 +386,30 @@ void run_ioctl(const struct op *op)
 		_IOC(op->arg[3] % 4, LASTLINE_IOC_MAGIC, 0x20 + op->arg[3] / 4 % 200,
 		     op->arg[3] / 800 % 200),
 	};
-	struct descriptor *d = pick(op->arg[0], NULL);
+	struct descriptor *d = pick_descriptor(op->arg[0], NULL);
 	unsigned long request = requests[op->arg[1] % ARRAY_SIZE(requests)];
 	size_t size = request == FIONREAD ? sizeof(int) : _IOC_SIZE(request);
-	enum where where = draw_where(op->arg[2]);
-	struct place place = draw_place(&to, where, size, op->arg[2] / 16);
+	enum placement placement = random_placement(op->arg[2]);
+	struct buffer buffer = random_buffer(&output, placement, size, op->arg[2] / 16);
 	long want = -EBADF;
 
 	if (d->file)
-		want = model_ioctl(d->file, request, place.good >= size);
-	describe("ioctl(#%d, %#lx%s)", slot_of(d), request, where_text(where));
-	poison(&place, size);
-	if (expect(result(ioctl(d->fd, request, place.at)), want) && size)
-		check_bytes(&place, size, "", 0);
+		want = model_ioctl(d->file, request, buffer.accessible >= size);
+	describe_call("ioctl(#%d, %#lx%s)", index_of(d), request, placement_text(placement));
+	poison_buffer(&buffer, size);
+	if (expect(result(ioctl(d->fd, request, buffer.addr)), want) && size)
+		check_bytes(&buffer, size, "", 0);
 }
 
-/* fcntl: descriptor, flags */
+/* Arguments: descriptor, flags */
 void run_fcntl(const struct op *op)
 {
-	static const int drawn[] = { 0, O_NONBLOCK, O_APPEND, O_ASYNC, O_NONBLOCK | O_APPEND,
+	static const int choices[] = { 0, O_NONBLOCK, O_APPEND, O_ASYNC, O_NONBLOCK | O_APPEND,
 				     O_NONBLOCK | O_ASYNC };
-	struct descriptor *d = pick(op->arg[0], NULL);
-	int flags = drawn[op->arg[1] % ARRAY_SIZE(drawn)];
+	struct descriptor *d = pick_descriptor(op->arg[0], NULL);
+	int flags = choices[op->arg[1] % ARRAY_SIZE(choices)];
 
-	describe("fcntl(#%d, F_SETFL, %#x)", slot_of(d), flags);
+	describe_call("fcntl(#%d, F_SETFL, %#x)", index_of(d), flags);
 	fcntl(d->fd, F_SETOWN, self);
 	expect(result(fcntl(d->fd, F_SETFL, flags)), d->file ? 0 : -EBADF);
 	if (d->file)

@@ -19,7 +19,7 @@ struct line *model_latest(struct channel *channel)
 	return &channel->lines[channel->newest % LASTLINE_MAP_SLOTS];
 }
 
-/* The existing channel with this number or this name, or NULL. */
+/* Returns the existing channel with this number or name, or NULL. */
 struct channel *model_channel(int number, const char *name)
 {
 	struct channel *channel;
@@ -130,7 +130,7 @@ static void publish_partial(struct file *file)
 	file->partial_len = 0;
 }
 
-/* One descriptor or mapping of @file is closed. */
+/* Closes one descriptor or mapping of @file. */
 void model_close(struct file *file)
 {
 	struct channel *channel = file->channel;
@@ -143,8 +143,8 @@ void model_close(struct file *file)
 	channel->writers -= model_can_write(file);
 }
 
-/* Drops each partial line whose end was written by the killed process. */
-void model_killed(pid_t pid)
+/* Discards each partial line whose end was written by the killed process. */
+void model_process_killed(pid_t pid)
 {
 	struct file *file;
 
@@ -160,7 +160,7 @@ static void skip_all(struct file *file)
 	file->missed_base = file->channel->newest;
 }
 
-/* Number of bytes of one line that a read returns now. */
+/* Returns the number of bytes that a read with a large buffer returns now. */
 size_t model_readable(const struct file *file)
 {
 	if (file->rest_len)
@@ -182,8 +182,8 @@ static void consume_line(struct file *file, const struct line *line)
 	file->missed_base = line->generation;
 }
 
-/* Into a buffer of @size bytes, the first @good of which are accessible. */
-ssize_t model_read(struct file *file, size_t size, size_t good, char *to)
+/* Reads into a buffer of @size bytes, of which the first @accessible can be written. */
+ssize_t model_read(struct file *file, size_t size, size_t accessible, char *to)
 {
 	size_t len = model_readable(file);
 
@@ -192,13 +192,13 @@ ssize_t model_read(struct file *file, size_t size, size_t good, char *to)
 	if (!size)
 		return 0;
 	if (!len) {
-		/* A line that was cleared counts as seen, but not as missed. */
+		/* A cleared line counts as seen, and not as missed. */
 		skip_all(file);
 		return -EAGAIN;
 	}
 	if (len > size)
 		len = size;
-	if (len > good)
+	if (len > accessible)
 		return -EFAULT;
 	if (!file->rest_len)
 		consume_line(file, model_latest(file->channel));
@@ -229,7 +229,7 @@ static ssize_t write_lines(struct file *file, const char *data, size_t len)
 	file->partial_len = all_len - end;
 	memcpy(file->partial, all + end, file->partial_len);
 	if (file->partial_len)
-		file->partial_owner = model.actor;
+		file->partial_owner = model.caller;
 	return len;
 }
 
@@ -280,7 +280,7 @@ int model_clear(struct file *file)
 
 int model_seek(struct file *file, off_t offset, int whence)
 {
-	/* The kernel refuses an unknown whence without asking the driver. */
+	/* For an unknown whence, the kernel does not call the driver. */
 	if (whence < 0 || whence > SEEK_HOLE)
 		return -EINVAL;
 	if (file->channel->removed)

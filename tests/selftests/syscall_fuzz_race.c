@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes with several threads make random calls, see stress_calls.h, while signals
- * arrive and processes are killed. All threads end once the channels are removed.
+ * Processes with several threads make random calls (stress_calls.h), while channels are added
+ * and removed, signals arrive and processes are killed. Removing all channels must make all
+ * threads exit.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -14,9 +15,9 @@
 
 #define THREADS		3
 #define PROCESSES	4
-#define TIMEOUT_S	40	/* after which a process counts as stuck */
+#define TIMEOUT_S	40	/* a process that takes longer hangs */
 
-static noreturn void be_child(struct session *s)
+static noreturn void child_main(struct session *s)
 {
 	char buf[LIMIT_MAX];
 
@@ -31,7 +32,7 @@ static noreturn void be_child(struct session *s)
 	_exit(KSFT_FAIL);
 }
 
-/* A child shares the open file, and may die in the middle of a line. */
+/* Shares the open file with a child that may be killed in the middle of a line. */
 static void use_with_child(struct session *s)
 {
 	pid_t child = fork();
@@ -39,14 +40,14 @@ static void use_with_child(struct session *s)
 	if (child < 0)
 		return;
 	if (!child)
-		be_child(s);
+		child_main(s);
 	if (random_below(2)) {
 		usleep(random_below(3000));
 		kill(child, SIGKILL);
 	}
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
-	/* The child may have taken the beginning of a line. */
+	/* Discard the rest of a line that the child may have left. */
 	lseek(s->fd, 0, SEEK_END);
 	check_numbers(s);
 }
@@ -60,7 +61,7 @@ static void *run_thread(void *unused)
 		if (!session_open(&s, random_below(2) ? O_NONBLOCK : 0))
 			continue;
 		make_calls(&s, random_below(30));
-		/* Rarely, because processes are slow. */
+		/* Rarely, because starting a process is slow. */
 		if (random_below(24) == 0 && s.fd >= 0) {
 			use_with_child(&s);
 			make_calls(&s, random_below(10));
@@ -74,7 +75,7 @@ static void ignore(int signal)
 {
 }
 
-static noreturn void be_process(unsigned int number)
+static noreturn void process_main(unsigned int number)
 {
 	struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
 	pthread_t threads[THREADS];
@@ -101,15 +102,15 @@ static pid_t start_process(unsigned int number)
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		be_process(number);
+		process_main(number);
 	return pid;
 }
 
-static void expect_end(pid_t pid, time_t latest)
+static void wait_for_exit(pid_t pid, time_t deadline)
 {
 	while (waitpid(pid, NULL, WNOHANG) != pid) {
-		if (time(NULL) > latest) {
-			report(HANGS, "process %d does not end", pid);
+		if (time(NULL) > deadline) {
+			report(HANGS, "process %d does not exit", pid);
 			kill(pid, SIGKILL);
 			return;
 		}
@@ -117,10 +118,10 @@ static void expect_end(pid_t pid, time_t latest)
 	}
 }
 
-/* Returns what went wrong, one bit each. */
+/* Returns the violations, a bit for each value of enum race_violation. */
 unsigned int race(__u64 race_seed, unsigned int seconds)
 {
-	unsigned int kills = 0, signals = 0, wrong = 0, i, event;
+	unsigned int kills = 0, signals = 0, found = 0, i, event;
 	pid_t pids[PROCESSES];
 	time_t end;
 
@@ -134,7 +135,7 @@ unsigned int race(__u64 race_seed, unsigned int seconds)
 		event = random_below(16);
 		if (event == 0) {
 			kill(pids[i], SIGKILL);
-			expect_end(pids[i], time(NULL) + TIMEOUT_S);
+			wait_for_exit(pids[i], time(NULL) + TIMEOUT_S);
 			pids[i] = start_process(i);
 			kills++;
 		} else if (event < 4) {
@@ -148,11 +149,11 @@ unsigned int race(__u64 race_seed, unsigned int seconds)
 	stress->stop = true;
 	remove_channels();
 	for (i = 0, end = time(NULL) + TIMEOUT_S; i < PROCESSES; i++)
-		expect_end(pids[i], end);
+		wait_for_exit(pids[i], end);
 	shared->calls += stress->calls;
 	ksft_print_msg("%lu lines written, %lu read; %u signals, %u processes killed\n",
 		       stress->written, stress->taken, signals, kills);
-	for (i = 0; i < RACE_WRONGS; i++)
-		wrong |= !!violations[i] << i;
-	return wrong;
+	for (i = 0; i < RACE_VIOLATIONS; i++)
+		found |= !!violations[i] << i;
+	return found;
 }

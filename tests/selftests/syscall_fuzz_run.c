@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs a program: performs each operation in the model and in the driver, and compares.
- * Only one process acts at a time, so the result is always determined.
+ * Runs a program: performs each operation on the model and on the driver, and compares them.
+ * Only one process makes calls at a time, so the results are predictable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,27 +19,23 @@
 #include "kselftest.h"
 #include "syscall_fuzz_run.h"
 
-#define PATIENCE_MS	30000		/* until a reader sleeps, or wakes */
+#define TIMEOUT_MS	30000		/* until a reader sleeps, or wakes */
 
 struct descriptor descriptors[DESCRIPTORS];
 struct view views[VIEWS + OBSERVERS];
-struct area from, to;
+struct area input, output;
 bool numbers_taken[LASTLINE_CHANNELS_MAX];
 pid_t self;
 bool in_child;
 int control;
-volatile bool trace;
+volatile bool print_calls;
 
 static struct failure *failure;
-static unsigned int at;			/* index of the current operation */
-static struct descriptor *sleeper;	/* this process sleeps in a read of it */
-static volatile bool awake;		/* that read has returned */
+static unsigned int current_op;		/* index of the current operation */
+static struct descriptor *sleeper;	/* descriptor from which SLEEP reads */
+static volatile bool reader_returned;	/* this read has returned */
 
-/*
- * Comparing
- */
-
-void describe(const char *format, ...)
+void describe_call(const char *format, ...)
 {
 	va_list arguments;
 
@@ -59,7 +55,7 @@ void fail(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(failure->text + len, FAILURE_TEXT - len, format, arguments);
 	va_end(arguments);
-	failure->at = at;
+	failure->op = current_op;
 	failure->failed = true;
 }
 
@@ -74,7 +70,7 @@ static const char *result_text(long result)
 	return name ? name : text;
 }
 
-/* Converts to the convention of the kernel. */
+/* Returns a negative errno for a call that failed. */
 long result(long returned)
 {
 	shared->calls++;
@@ -83,7 +79,7 @@ long result(long returned)
 
 bool expect(long got, long wanted)
 {
-	if (trace)
+	if (print_calls)
 		ksft_print_msg("  %s%s = %s\n", in_child ? "another process: " : "", shared->call,
 			       result_text(got));
 	if (got != wanted)
@@ -98,10 +94,10 @@ void expect_field(const char *what, __u64 got, __u64 wanted)
 		fail("%s is %llu, should be %llu", what, got, wanted);
 }
 
-/* The process that performs @op, if that kind of operation allows it. */
-enum by by_of(const struct op *op)
+/* Returns the process that performs @op: op->actor if this kind of operation allows it. */
+enum actor actor_of(const struct op *op)
 {
-	return op->by <= op_kinds[op->kind].by ? op->by : BY_SELF;
+	return op->actor <= op_kinds[op->kind].last_actor ? op->actor : SELF;
 }
 
 /*
@@ -117,80 +113,81 @@ static void make_area(struct area *area, const char *name)
 		ksft_exit_fail_msg("no memory\n");
 	area->start = base + AREA;
 	area->end = area->start + AREA;
-	/* The bytes are in a file, which keeps them when the pages are dropped. */
+	/* A file keeps the bytes when fill_buffer() drops the pages. */
 	mmap(area->start, AREA, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	close(fd);
 }
 
-enum where draw_where(uint32_t arg)
+enum placement random_placement(uint32_t arg)
 {
-	static const enum where drawn[] = {
-		THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE,
-		ABSENT, ABSENT, ABSENT, CUT, CUT, NOWHERE, NOWHERE, KERNEL,
+	static const enum placement choices[] = {
+		PRESENT, PRESENT, PRESENT, PRESENT, PRESENT, PRESENT, PRESENT, PRESENT,
+		NOT_PRESENT, NOT_PRESENT, NOT_PRESENT, TRUNCATED, TRUNCATED,
+		UNMAPPED, UNMAPPED, KERNEL,
 	};
-	enum where where = drawn[arg % ARRAY_SIZE(drawn)];
+	enum placement placement = choices[arg % ARRAY_SIZE(choices)];
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
-	where = where == KERNEL ? NOWHERE : where;
+	placement = placement == KERNEL ? UNMAPPED : placement;
 #endif
-	return where;
+	return placement;
 }
 
-const char *where_text(enum where where)
+const char *placement_text(enum placement placement)
 {
 	static const char *const texts[] = {
 		"", ", not faulted in", ", cut short", ", inaccessible", ", in kernel memory",
 	};
 
-	return texts[where];
+	return texts[placement];
 }
 
-/* A place for @size bytes; @arg selects the details. */
-struct place draw_place(struct area *area, enum where where, size_t size, uint32_t arg)
+/* Returns a buffer of @size bytes. @arg selects the details. */
+struct buffer random_buffer(struct area *area, enum placement placement, size_t size, uint32_t arg)
 {
-	struct place place = { .where = where };
+	struct buffer buffer = { .placement = placement };
 
-	switch (where) {
-	case CUT:
-		place.good = arg % ((size < AREA / 2 ? size : AREA / 2) + 1);
-		place.at = area->end - place.good;
+	switch (placement) {
+	case TRUNCATED:
+		buffer.accessible = arg % ((size < AREA / 2 ? size : AREA / 2) + 1);
+		buffer.addr = area->end - buffer.accessible;
 		break;
-	case NOWHERE:
-		place.at = arg % 2 ? area->end : NULL;
+	case UNMAPPED:
+		buffer.addr = arg % 2 ? area->end : NULL;
 		break;
 	case KERNEL:
-		place.at = KERNEL_MEMORY + arg % 4096;
+		buffer.addr = KERNEL_MEMORY + arg % 4096;
 		break;
 	default:
-		place.at = area->start + 4096 - arg % 64;
-		place.good = AREA / 2;
+		buffer.addr = area->start + 4096 - arg % 64;
+		buffer.accessible = AREA / 2;
 	}
-	return place;
+	return buffer;
 }
 
-/* Stores as many bytes as there are accessible ones. */
-void fill(struct area *area, const struct place *place, const void *bytes, size_t size)
+/* Stores @bytes in the accessible part of the buffer. */
+void fill_buffer(struct area *area, const struct buffer *buffer, const void *bytes, size_t size)
 {
-	if (place->good)
-		memcpy(place->at, bytes, size < place->good ? size : place->good);
-	if (place->where == ABSENT)
+	if (buffer->accessible)
+		memcpy(buffer->addr, bytes, size < buffer->accessible ? size : buffer->accessible);
+	if (buffer->placement == NOT_PRESENT)
 		madvise(area->start, AREA, MADV_DONTNEED);
 }
 
-void poison(const struct place *place, size_t size)
+void poison_buffer(const struct buffer *buffer, size_t size)
 {
 	static char bytes[AREA];
 
-	memset(bytes, POISON, size + BEHIND);
-	fill(&to, place, bytes, size + BEHIND);
+	memset(bytes, POISON, size + GUARD);
+	fill_buffer(&output, buffer, bytes, size + GUARD);
 }
 
 /*
  * Descriptors
  */
 
-/* Mostly an open one for which @can, if given, returns true. */
-struct descriptor *pick(uint32_t arg, bool (*can)(const struct file *file))
+/* Returns mostly an open descriptor, for which @can, unless NULL, returns true. */
+struct descriptor *pick_descriptor(uint32_t arg, bool (*can)(const struct file *file))
 {
 	struct descriptor *open[DESCRIPTORS];
 	unsigned int count = 0, i;
@@ -206,12 +203,12 @@ struct descriptor *pick(uint32_t arg, bool (*can)(const struct file *file))
 	return open[arg / 32 % count];
 }
 
-int slot_of(const struct descriptor *d)
+int index_of(const struct descriptor *d)
 {
 	return d - descriptors;
 }
 
-void forget(struct descriptor *d)
+void reset_descriptor(struct descriptor *d)
 {
 	if (d->file)
 		model_close(d->file);
@@ -230,7 +227,7 @@ static void check_slot(const struct view *view, unsigned int i)
 	const struct line *line = &channel->lines[i];
 	size_t room = view->map->stride - sizeof(*slot), end = slot->offset + slot->length;
 	static const char zeros[MODEL_LINE_MAX];
-	/* After a write that failed, an old slot may be empty. */
+	/* A write that failed may have cleared an old slot. */
 	bool failed = slot->generation == LASTLINE_MAP_FILLING && line != model_latest(channel);
 
 	if (slot->generation != line->generation && !failed)
@@ -304,7 +301,7 @@ static void check_poll(void)
 	}
 }
 
-/* Compares everything that can be seen without changing it. */
+/* Compares all state that can be read without changing it. */
 static void check_all(void)
 {
 	struct lastline_taken taken;
@@ -356,52 +353,52 @@ static void check_sigio(void)
 static void run_sleep(const struct op *op);
 
 const struct op_kind op_kinds[KINDS] = {
-	[WRITE] = { 24, BY_KILLED, run_write },
-	[READ] = { 20, BY_KILLED, run_read },
-	[SLEEP] = { 4, BY_SELF, run_sleep },
-	[FSYNC] = { 4, BY_KILLED, run_fsync },
-	[SEEK] = { 6, BY_KILLED, run_seek },
-	[IOCTL] = { 8, BY_KILLED, run_ioctl },
-	[FCNTL] = { 5, BY_KILLED, run_fcntl },
-	[OPEN] = { 12, BY_CHILD, run_open },
-	[CLOSE] = { 5, BY_SELF, run_close },
-	[DUP] = { 4, BY_SELF, run_dup },
-	[MMAP] = { 4, BY_SELF, run_mmap },
-	[REMAP] = { 5, BY_SELF, run_remap },
-	[ADD] = { 5, BY_CHILD, run_add },
-	[REMOVE] = { 2, BY_KILLED, run_remove },
+	[WRITE] = { 24, KILLED_CHILD, run_write },
+	[READ] = { 20, KILLED_CHILD, run_read },
+	[SLEEP] = { 4, SELF, run_sleep },
+	[FSYNC] = { 4, KILLED_CHILD, run_fsync },
+	[SEEK] = { 6, KILLED_CHILD, run_seek },
+	[IOCTL] = { 8, KILLED_CHILD, run_ioctl },
+	[FCNTL] = { 5, KILLED_CHILD, run_fcntl },
+	[OPEN] = { 12, CHILD, run_open },
+	[CLOSE] = { 5, SELF, run_close },
+	[DUP] = { 4, SELF, run_dup },
+	[MMAP] = { 4, SELF, run_mmap },
+	[REMAP] = { 5, SELF, run_remap },
+	[ADD] = { 5, CHILD, run_add },
+	[REMOVE] = { 2, KILLED_CHILD, run_remove },
 };
 
 static void run_in_child(const struct op *op)
 {
 	in_child = true;
-	model.actor = getpid();
+	model.caller = getpid();
 	op_kinds[op->kind].run(op);
 }
 
 static int end_child(const struct op *op)
 {
-	if (by_of(op) == BY_KILLED)
+	if (actor_of(op) == KILLED_CHILD)
 		kill(getpid(), SIGKILL);
 	return 0;
 }
 
-static int be_child(void *op)
+static int child_main(void *op)
 {
 	run_in_child(op);
 	return end_child(op);
 }
 
 /*
- * Performs @op, if not NULL, while the reader sleeps. If that gives the reader something to
- * return, it must wake the reader; else the end of this process does.
+ * Performs @op, unless NULL, while the reader sleeps. If the read can return then, @op must
+ * wake the reader. Otherwise the SIGCHLD of this process interrupts the read.
  */
-static int be_waker(void *op)
+static int waker_main(void *op)
 {
 	struct lastline_info info = {};
 	int ms;
 
-	for (ms = 0; ms < PATIENCE_MS && !ioctl(sleeper->fd, LASTLINE_IOC_INFO, &info); ms++) {
+	for (ms = 0; ms < TIMEOUT_MS && !ioctl(sleeper->fd, LASTLINE_IOC_INFO, &info); ms++) {
 		if (info.sleepers)
 			break;
 		usleep(1000);
@@ -410,15 +407,15 @@ static int be_waker(void *op)
 		return 0;
 	run_in_child(op);
 	if (model_readable(sleeper->file) || sleeper->file->channel->removed) {
-		for (ms = 0; ms < PATIENCE_MS && !awake; ms++)
+		for (ms = 0; ms < TIMEOUT_MS && !reader_returned; ms++)
 			usleep(1000);
-		if (!awake)
+		if (!reader_returned)
 			fail("does not wake the sleeping reader");
 	}
 	return end_child(op);
 }
 
-/* A child with its own descriptors and with our memory: fast, and it shares the model. */
+/* The child has the same memory, and so the same model, but its own descriptors. */
 static pid_t start_child(int (*run)(void *), const struct op *op, int flags)
 {
 	static long stack[8192];
@@ -429,26 +426,26 @@ static pid_t start_child(int (*run)(void *), const struct op *op, int flags)
 	return child;
 }
 
-static void await_child(pid_t child, const struct op *op)
+static void wait_for_child(pid_t child, const struct op *op)
 {
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 	in_child = false;
-	model.actor = self;
-	if (op && by_of(op) == BY_KILLED)
-		model_killed(child);
+	model.caller = self;
+	if (op && actor_of(op) == KILLED_CHILD)
+		model_process_killed(child);
 }
 
-/* The next operation, if another process can perform it while this one sleeps in a read. */
+/* Returns the next operation if another process can perform it while this one sleeps. */
 static const struct op *next_op(void)
 {
 	const struct op *op;
 
-	if (at + 1 >= shared->program.count)
+	if (current_op + 1 >= shared->program.count)
 		return NULL;
-	op = &shared->program.ops[at + 1];
-	/* A read would compete with the sleeping one. */
-	if (op_kinds[op->kind].by == BY_SELF || op_kinds[op->kind].run == run_read)
+	op = &shared->program.ops[current_op + 1];
+	/* A second read could take the line. */
+	if (op_kinds[op->kind].last_actor == SELF || op_kinds[op->kind].run == run_read)
 		return NULL;
 	return op;
 }
@@ -459,51 +456,50 @@ static bool would_sleep(const struct file *file)
 	       !file->channel->removed && !model_readable(file);
 }
 
-/* sleep: descriptor. A read that sleeps while another process performs the next operation. */
+/* Arguments: descriptor. Reads, and sleeps while another process performs the next operation. */
 static void run_sleep(const struct op *op)
 {
 	static char wanted[MODEL_LINE_MAX];
-	const struct place place = { .at = to.start, .good = AREA };
+	const struct buffer buffer = { .addr = output.start, .accessible = AREA };
 	const struct op *next = next_op();
 	pid_t waker;
 	long want, got;
 
-	sleeper = pick(op->arg[0], would_sleep);
+	sleeper = pick_descriptor(op->arg[0], would_sleep);
 	if (!sleeper->file || !would_sleep(sleeper->file))
 		return;
 	model_read(sleeper->file, AREA / 4, AREA, wanted);
-	poison(&place, AREA / 4);
+	poison_buffer(&buffer, AREA / 4);
 	sleeper->file->channel->sleepers = 1;
-	awake = false;
-	waker = start_child(be_waker, next, 0);
-	got = result(read(sleeper->fd, place.at, AREA / 4));
-	awake = true;
-	await_child(waker, next);
+	reader_returned = false;
+	waker = start_child(waker_main, next, 0);
+	got = result(read(sleeper->fd, buffer.addr, AREA / 4));
+	reader_returned = true;
+	wait_for_child(waker, next);
 	sleeper->file->channel->sleepers = 0;
-	at += next ? 1 : 0;
+	current_op += next ? 1 : 0;
 
 	want = model_read(sleeper->file, AREA / 4, AREA, wanted);
-	describe("read(#%d), which slept", slot_of(sleeper));
+	describe_call("read(#%d), which slept", index_of(sleeper));
 	if (expect(got, want == -EAGAIN ? -EINTR : want))
-		check_bytes(&place, AREA / 4, wanted, got);
+		check_bytes(&buffer, AREA / 4, wanted, got);
 }
 
 static void run_op(const struct op *op)
 {
 	model.now = now_ns(CLOCK_MONOTONIC);
 	shared->call[0] = '\0';
-	if (by_of(op) == BY_SELF)
+	if (actor_of(op) == SELF)
 		op_kinds[op->kind].run(op);
 	else
-		await_child(start_child(be_child, op, CLONE_VFORK), op);
+		wait_for_child(start_child(child_main, op, CLONE_VFORK), op);
 	if (failure->failed)
 		return;
 	check_sigio();
 	check_all();
 }
 
-/* Reads what is left, then closes all descriptors. */
-static void finish(void)
+static void drain_and_close_all(void)
 {
 	unsigned int i;
 
@@ -529,7 +525,7 @@ static void clean_up(void)
 	for (i = 0; i < DESCRIPTORS; i++) {
 		if (descriptors[i].fd >= 0)
 			close(descriptors[i].fd);
-		forget(&descriptors[i]);
+		reset_descriptor(&descriptors[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(views); i++)
 		unmap(&views[i]);
@@ -541,16 +537,16 @@ static void clean_up(void)
 	check_sigio();
 }
 
-/* Runs @program; shared->failure reports the first difference. */
+/* Runs @program. Sets shared->failure to the first difference. */
 void run_program(const struct program *program)
 {
 	failure = &shared->failure;
 	failure->failed = false;
 	shared->program = *program;
-	for (at = 0; at < program->count && !failure->failed; at++)
-		run_op(&program->ops[at]);
+	for (current_op = 0; current_op < program->count && !failure->failed; current_op++)
+		run_op(&program->ops[current_op]);
 	if (!failure->failed)
-		finish();
+		drain_and_close_all();
 	clean_up();
 }
 
@@ -558,7 +554,7 @@ static void do_nothing(int signal)
 {
 }
 
-void set_up(void)
+void fuzz_init(void)
 {
 	const struct sigaction nothing = { .sa_handler = do_nothing };
 	sigset_t signals;
@@ -566,14 +562,14 @@ void set_up(void)
 	FILE *parameter;
 	int i;
 
-	/* Only one process acts at a time; waking it on another processor would be slower. */
+	/* Only one process runs at a time. Waking it on another CPU would be slower. */
 	CPU_ZERO(&here);
 	CPU_SET(sched_getcpu(), &here);
 	sched_setaffinity(0, sizeof(here), &here);
 	self = getpid();
-	model.actor = self;
-	make_area(&from, "from");
-	make_area(&to, "to");
+	model.caller = self;
+	make_area(&input, "input");
+	make_area(&output, "output");
 	sigaction(SIGALRM, &nothing, NULL);
 	sigaction(SIGCHLD, &nothing, NULL);
 	sigemptyset(&signals);
@@ -582,7 +578,7 @@ void set_up(void)
 	for (i = 0; i < DESCRIPTORS; i++)
 		descriptors[i].fd = -1;
 	for (i = 0; i < LASTLINE_CHANNELS_MAX; i++)
-		numbers_taken[i] = !access(node(i), F_OK);
+		numbers_taken[i] = !access(node_path(i), F_OK);
 	parameter = fopen("/sys/module/lastline/parameters/line_max", "r");
 	if (!parameter || fscanf(parameter, "%u", &model.default_limit) != 1)
 		ksft_exit_fail_msg("cannot read the parameter line_max\n");
