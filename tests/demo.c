@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A demonstration: one process writes thousands of lines a second, one reads three
- * times a second, and one as fast as it can. The writer is killed half way, and
- * another one continues.
+ * A demo of lastline: one process writes thousands of lines per second, one reads three times
+ * a second, and one reads as fast as it can. The writer is killed half way, and a new one
+ * starts.
  *
- * The three use only open(), read() and write() for the lines. Shared memory carries
- * their statistics to the parent, which prints a row twice a second.
+ * The processes use only open(), read() and write() for their lines. They count what they read
+ * in shared memory, and the parent prints the counts twice a second.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -22,9 +22,9 @@
 #include <linux/lastline.h>
 
 #define DEVICE		"/dev/lastline0"
-#define ROWS		6		/* before and after the writer is killed */
+#define ROWS		6		/* printed before and after the writer is killed */
 #define ROW_MS		500
-#define TIMEOUT_MS	60000		/* for the last line to reach the readers */
+#define TIMEOUT_MS	60000		/* a line that takes longer is lost */
 
 struct reader {
 	unsigned long lines;
@@ -34,9 +34,9 @@ struct reader {
 
 static struct {
 	volatile struct reader slow, fast;
-} *stats;
+} *counts;
 
-static int device;	/* opened by the parent, for ioctls */
+static int device;	/* the parent's descriptor, for LASTLINE_IOC_INFO */
 
 static void sleep_ms(long ms)
 {
@@ -63,7 +63,7 @@ static unsigned long published(void)
 	return ioctl(device, LASTLINE_IOC_INFO, &info) ? 0 : info.generation;
 }
 
-/* A line is its number and the uptime. */
+/* Writes lines with a number and the uptime of the machine. */
 static void write_lines(void)
 {
 	int source = open("/proc/uptime", O_RDONLY), fd = open_device(O_WRONLY);
@@ -133,8 +133,8 @@ static void print_rows(int *row, int rows)
 		sleep_ms(ROW_MS);
 		printf("%4.1f s | %9lu | %9lu %6lu %8lu | %9lu %6lu %8lu\n",
 		       ++*row * ROW_MS / 1000.0, published(),
-		       stats->slow.newest, stats->slow.lines, stats->slow.missed,
-		       stats->fast.newest, stats->fast.lines, stats->fast.missed);
+		       counts->slow.newest, counts->slow.lines, counts->slow.missed,
+		       counts->fast.newest, counts->fast.lines, counts->fast.missed);
 		fflush(stdout);
 	}
 }
@@ -145,9 +145,9 @@ int main(void)
 	unsigned long last;
 	int row = 0, i, failed = 1;
 
-	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (stats == MAP_FAILED)
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED)
 		return 1;
 	device = open_device(O_WRONLY);
 
@@ -158,15 +158,15 @@ int main(void)
 	fflush(stdout);
 
 	writer = start_writer();
-	slow = start_reader(&stats->slow, 333);
-	fast = start_reader(&stats->fast, 0);
+	slow = start_reader(&counts->slow, 333);
+	fast = start_reader(&counts->fast, 0);
 	print_rows(&row, ROWS);
 
 	kill(writer, SIGKILL);
 	waitpid(writer, NULL, 0);
-	printf("       | writer killed: both readers sleep; they get no end-of-file\n");
+	printf("       | writer killed with SIGKILL: both readers sleep, without an end of file\n");
 	print_rows(&row, 2);
-	printf("       | another writer opens the device, and the readers continue\n");
+	printf("       | a new writer opens the device: the readers continue\n");
 	writer = start_writer();
 	print_rows(&row, ROWS);
 
@@ -175,18 +175,18 @@ int main(void)
 	last = published();
 	for (i = 0; i < TIMEOUT_MS && failed; i += ROW_MS) {
 		sleep_ms(ROW_MS);
-		failed = stats->slow.newest != last || stats->fast.newest != last;
+		failed = counts->slow.newest != last || counts->fast.newest != last;
 	}
 	kill(slow, SIGKILL);
 	kill(fast, SIGKILL);
 
-	printf("\nThe writer never waited: %lu lines in %.0f s, %lu a second.\n", last,
+	printf("\nThe writers never blocked: %lu lines in %.0f s, %lu a second.\n", last,
 	       2 * ROWS * ROW_MS / 1000.0, last * 1000 / (2 * ROWS * ROW_MS));
-	printf("The slow reader got %lu lines, each the newest one at that time, and missed %lu.\n",
-	       stats->slow.lines, stats->slow.missed);
+	printf("The slow reader got %lu lines, each the newest at that time, and missed %lu.\n",
+	       counts->slow.lines, counts->slow.missed);
 	printf("The blocking reader got %lu lines and missed %lu.\n",
-	       stats->fast.lines, stats->fast.missed);
-	printf(failed ? "But a reader did not get the last line: that is a bug.\n" :
-	       "Both got the last line.\n");
+	       counts->fast.lines, counts->fast.missed);
+	printf(failed ? "But a reader did not get the newest line: this is a bug.\n" :
+	       "Both got the newest line in the end.\n");
 	return failed;
 }

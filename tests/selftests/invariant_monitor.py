@@ -4,9 +4,9 @@
 
     invariant_monitor.py watch CHANNEL...   publish and read until SIGTERM
     invariant_monitor.py rest CHANNEL...    wait until no other process has the channels
-                                            open, then publish and read once
+                                            open, then publish and read one line
 
-Prints the first violation and exits with status 1.
+Exits with status 1 after it has printed the first violation.
 """
 import fcntl
 import mmap
@@ -33,8 +33,8 @@ class Channel:
     def info(self):
         return struct.unpack("=3Q4IQ2IQ", fcntl.ioctl(self.reader, INFO, bytes(64)))
 
-    def require(self, truth, violation):
-        if not truth:
+    def require(self, condition, violation):
+        if not condition:
             sys.exit(f"{self.path}: {violation}")
 
     def publish(self, number):
@@ -43,7 +43,7 @@ class Channel:
         return line
 
     def read(self):
-        """The newest line, or None. It must be whole and newer than the one before it."""
+        """Returns the newest line, which must be whole and newer than the last one, or None."""
         mapped = struct.unpack_from("=Q", self.map)[0]
         self.require(mapped >= self.mapped, f"generation {mapped} follows {self.mapped}")
         self.mapped = mapped
@@ -53,7 +53,7 @@ class Channel:
             return None
         taken = struct.unpack("=8Q", fcntl.ioctl(self.reader, TAKEN, bytes(64)))[0]
         self.require(taken > self.taken, f"generation {taken} was read after {self.taken}")
-        self.require(taken >= mapped, f"generation {taken} was read after {mapped} appeared")
+        self.require(taken >= mapped, f"generation {taken} was read after {mapped} was mapped")
         self.require(line.endswith(b"\n") and len(line) <= self.line_max and
                      (not line.startswith(b"monitor") or OWN_LINE.fullmatch(line)),
                      f"a read returned a torn line: {line}")
@@ -79,11 +79,12 @@ def rest(channels):
     for channel in channels:
         while (users := channel.info()[4:7]) != (1, 1, 0) and time.monotonic() < end:
             time.sleep(0.02)
-        channel.require(users == (1, 1, 0), f"readers, writers, sleepers: {users} with the monitor")
+        channel.require(users == (1, 1, 0),
+                        f"readers, writers, sleepers: {users} instead of (1, 1, 0)")
         generation = channel.info()[0]
         line = channel.publish(generation)
         channel.require(channel.read() == line, "a read does not return the published line")
-        channel.require(channel.taken == generation + 1, "a write is not one generation")
+        channel.require(channel.taken == generation + 1, "the generation did not increase by 1")
 
 
 {"watch": watch, "rest": rest}[sys.argv[1]]([Channel(path) for path in sys.argv[2:]])

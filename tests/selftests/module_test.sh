@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Loads and unloads the module. Needs root, the module as $LASTLINE_KO, and no other user
-# of the loaded one, which is loaded again with the same parameters at the end.
+# Loads and unloads the module. Needs root and the module file, $LASTLINE_KO. No other program
+# may use the module. At the end, the module is loaded again with its previous parameters.
 set -u
 
 ko=${LASTLINE_KO:-/vm/lastline.ko}
@@ -13,10 +13,11 @@ cgroup=/sys/fs/cgroup
 
 # shellcheck source=SCRIPTDIR/../tap.sh
 . "$(dirname "$0")/../tap.sh"
-# Fifty loads take minutes on a debug kernel.
+# Loading the module fifty times takes minutes on a debug kernel.
 limit=300 patience=50
 
-{ [ "$EUID" = 0 ] && [ -e "$ko" ]; } || skip_all "needs root, and LASTLINE_KO=path of lastline.ko"
+{ [ "$EUID" = 0 ] && [ -e "$ko" ]; } ||
+	skip_all "run as root, and set LASTLINE_KO to the path of lastline.ko"
 
 load() { insmod "$ko" "$@" || fail "insmod failed"; }
 unload() { [ ! -e "$module" ] || rmmod lastline; }
@@ -27,36 +28,36 @@ nodes() { compgen -G '/dev/lastline[0-9]*' | wc -l; }
 expect_nothing_left()
 {
 	expect "" "$(compgen -G '/dev/lastline[-0-9]*'; compgen -G "$class*"; compgen -G "$module"
-		grep -h lastline /proc/devices /proc/misc)" "what is left"
+		grep -h lastline /proc/devices /proc/misc)" "what the module leaves behind"
 }
 
-# refused PARAMETER RANGE
-refused()
+# load_fails PARAMETER RANGE: the load fails, and the log states the range
+load_fails()
 {
 	local mark="module_test $BASHPID" output
 
 	echo "$mark" >/dev/kmsg
-	! output=$(insmod "$ko" "$1" 2>&1) || fail "it was loaded"
+	! output=$(insmod "$ko" "$1" 2>&1) || fail "insmod succeeds"
 	[[ $output == *"Invalid argument"* ]] || fail "$output"
 	expect_nothing_left
 	dmesg | sed "1,/$mark/d" | grep -q "lastline: $1 is out of range, use ${*:2}" ||
-		fail "the log does not say why"
+		fail "the log does not state the range"
 }
 for parameter in devices=0 devices=257 devices=-1 devices=many; do
-	test_that "$parameter is refused, and the log gives the range" \
-		refused $parameter "1 to 256"
+	test_that "$parameter is rejected, and the log states the range" \
+		load_fails $parameter "1 to 256"
 done
 for parameter in line_max=63 line_max=1048577 line_max=99999999999; do
-	test_that "$parameter is refused, and the log gives the range" \
-		refused $parameter "64 to 1048576"
+	test_that "$parameter is rejected, and the log states the range" \
+		load_fails $parameter "64 to 1048576"
 done
 for parameter in mode=1777 mode=9; do
-	test_that "$parameter is refused, and the log gives the range" \
-		refused $parameter "0000 to 0777"
+	test_that "$parameter is rejected, and the log states the range" \
+		load_fails $parameter "0000 to 0777"
 done
 
-# loads DEVICES LINE_MAX MODE PARAMETER...
-loads()
+# load_succeeds DEVICES LINE_MAX MODE PARAMETER...: loads the module with these parameters
+load_succeeds()
 {
 	load "${@:4}"
 	expect "$1 $2 $3" "$(cd "$module/parameters" && cat devices line_max mode | xargs)" \
@@ -69,11 +70,10 @@ loads()
 	unload
 	expect_nothing_left
 }
-test_that "without parameters there are 8 channels of 4096 bytes with mode 0666" \
-	loads 8 4096 0666
-test_that "the smallest limits work" loads 1 64 0600 devices=1 line_max=64 mode=0600
-test_that "the largest limits work, and a mode without a leading 0" \
-	loads 256 1048576 0660 devices=256 line_max=1048576 mode=660
+test_that "the default is 8 channels of 4096 bytes with mode 0666" load_succeeds 8 4096 0666
+test_that "the smallest parameters work" load_succeeds 1 64 0600 devices=1 line_max=64 mode=0600
+test_that "the largest parameters work, and a mode without a leading 0" \
+	load_succeeds 256 1048576 0660 devices=256 line_max=1048576 mode=660
 
 new_channels()
 {
@@ -98,7 +98,7 @@ uevent()
 }
 test_that "uevents contain the name and the mode of the node" uevent
 
-stays_loaded()
+unload_fails()
 {
 	fails_with 1 "" rmmod lastline
 	[ -c /dev/lastline0 ] || fail "the channel is missing"
@@ -115,13 +115,13 @@ reader_sleeps()
 in_use()
 {
 	load
-	stays_loaded 3</dev/lastline0
-	stays_loaded 3>/dev/lastline0
+	unload_fails 3</dev/lastline0
+	unload_fails 3>/dev/lastline0
 	cat /dev/lastline0 >"$tmp/out" &
 	await reader_sleeps $!
-	stays_loaded
+	unload_fails
 }
-test_that "unloading is refused while a file is open or a read sleeps" in_use
+test_that "unloading fails while a file is open or a read sleeps" in_use
 
 fifty_times()
 {
@@ -131,7 +131,7 @@ fifty_times()
 		load devices=2
 		echo "$i" >/dev/lastline1
 		expect "$i" "$(newest 1)" "the newest line"
-		unload || fail "it does not unload"
+		unload || fail "rmmod failed"
 	done
 	expect_nothing_left
 }
@@ -141,7 +141,7 @@ events()
 {
 	local event
 
-	[ -d "$tracing/events" ] || skip "no tracefs at $tracing"
+	[ -d "$tracing/events" ] || skip "tracefs is not mounted at $tracing"
 	load
 	echo >"$tracing/trace"
 	echo 1 >"$tracing/events/lastline/enable"
@@ -152,12 +152,12 @@ events()
 	echo 0 >"$tracing/events/lastline/enable"
 	for event in 'publish: lastline2 generation=1 length=7' \
 			'read: lastline2 generation=1 missed=0'; do
-		grep -q "$event" "$tracing/trace" || fail "not traced: $event"
+		grep -q "$event" "$tracing/trace" || fail "missing event: $event"
 	done
 }
-test_that "publish, read and wait are traced" events
+test_that "publish, read and wait have trace events" events
 
-# The test opens the channel in one cgroup and writes in another one.
+# Opens the channel in one cgroup, and writes in another one.
 charged_to_opener()
 {
 	local group=$cgroup/lastline_module_test fd before bytes
@@ -165,7 +165,7 @@ charged_to_opener()
 	grep -q memory "$cgroup/cgroup.controllers" || skip "no memory controller"
 	load devices=1 line_max=1048576
 	echo +memory >"$cgroup/cgroup.subtree_control"
-	mkdir -p "$group" || fail "no new cgroup"
+	mkdir -p "$group" || fail "cannot create a cgroup"
 	echo "$BASHPID" >"$group/cgroup.procs"
 	exec 3>/dev/lastline0 4>/dev/lastline0 5>/dev/lastline0 6>/dev/lastline0
 	echo "$BASHPID" >"$cgroup/cgroup.procs"
@@ -175,7 +175,7 @@ charged_to_opener()
 	done
 	bytes=$(($(<"$group/memory.current") - before))
 	rmdir "$group"
-	# Each processor may have charged up to 64 pages in advance.
+	# Each CPU may have charged up to 64 pages in advance.
 	[ "$bytes" -ge $((3 << 20)) ] || fail "only $bytes bytes were charged"
 }
 test_that "the buffers of an open file are charged to the process that opened it" \

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Python programs use a channel as a file.
 
-LASTLINE_DEV names the channel, /dev/lastline0 by default; nothing else may use it during the
-tests. Python 3.9 or newer without other packages. Each test runs in its own process group,
-which is killed afterwards. A test that blocks fails after LIMIT seconds, so nothing here waits
-with a timeout: select() and poll() look at the channel again when a timeout expires, and that
-would hide a lost wake-up.
+LASTLINE_DEV selects the channel, /dev/lastline0 by default. No other program may use it during
+the tests. Needs Python 3.9 or newer and no other packages.
+
+Each test runs in its own process group, which is killed afterwards. A test that blocks fails
+after LIMIT seconds. No test waits with a timeout, because select() and poll() check the channel
+again when a timeout expires, which would hide a lost wake-up.
 """
 import asyncio
 import contextlib
@@ -69,7 +70,7 @@ def fork(function, *arguments):
 
 @contextlib.contextmanager
 def process(function, *arguments):
-    """A child process that is killed at the end of the body."""
+    """Runs function in a child process, which is killed at the end of the body."""
     pid = fork(function, *arguments)
     try:
         yield pid
@@ -78,8 +79,8 @@ def process(function, *arguments):
         os.waitpid(pid, 0)
 
 
-def await_asleep(pid):
-    """Waits until a process with one thread sleeps in a system call."""
+def wait_until_asleep(pid):
+    """Waits until a single-threaded process sleeps in a system call."""
     state = ''
     while state != 'S':
         with open(f'/proc/{pid}/stat', encoding='ascii') as stat:
@@ -87,34 +88,34 @@ def await_asleep(pid):
 
 
 def publish(text):
-    """Makes text the newest line."""
+    """Publishes text as a line."""
     with open(DEV, 'w') as out:
         print(text, file=out)
 
 
 def write_when_asleep(*pieces):
-    """Writes pieces of a line when the parent sleeps, so that it must be woken."""
-    await_asleep(os.getppid())
+    """Writes pieces of a line once the parent sleeps."""
+    wait_until_asleep(os.getppid())
     with open(DEV, 'wb', buffering=0) as out:
         for piece in pieces:
             out.write(piece)
 
 
 def newest():
-    """The newest line, or an earlier one that this process can read first."""
+    """Returns the line that a new reader gets."""
     with open(DEV) as lines:
         return lines.readline()
 
 
 def generation():
-    """The generation of the newest line."""
+    """Returns the generation of the newest line."""
     with open(f'/sys/class/lastline/{os.path.basename(DEV)}/generation', encoding='ascii') as file:
         return int(file.read())
 
 
 @contextlib.contextmanager
 def reader(flags=0):
-    """A file descriptor that reads."""
+    """Opens a descriptor for reading."""
     fd = os.open(DEV, os.O_RDONLY | flags)
     try:
         yield fd
@@ -123,7 +124,7 @@ def reader(flags=0):
 
 
 def line_of(word):
-    """A line whose words are all equal: a mixture of two lines is not."""
+    """Returns a line of eight equal words. A torn line has different words."""
     return ' '.join([str(word)] * 8) + '\n'
 
 
@@ -136,7 +137,7 @@ def expect_whole(line):
 
 @contextlib.contextmanager
 def fast_writer():
-    """Lines of several lengths overwrite each other as fast as Python can write them."""
+    """Runs a process that writes lines of several lengths as fast as it can."""
     def write():
         fd = os.open(DEV, os.O_WRONLY)
         number = 0
@@ -149,10 +150,6 @@ def fast_writer():
         yield
 
 
-#
-# Files
-#
-
 @test('print(flush=True) publishes a line and readline() returns it')
 def _():
     before = generation()
@@ -164,7 +161,7 @@ def _():
     expect(2, generation() - before)
 
 
-@test('print() without flush publishes at the close, and never half a line')
+@test('print() without flush publishes on close, and no partial line')
 def _():
     publish('start')
     with open(DEV, 'w') as out:
@@ -175,7 +172,7 @@ def _():
     expect('no newline yet\n', newest())
 
 
-@test('a program that writes through a buffer never publishes half a line')
+@test('a program with buffered output never publishes a partial line')
 def _():
     def write():
         with open(DEV, 'w') as out:
@@ -193,7 +190,7 @@ def _():
 
 
 def whole_lines(name, mode, buffering, read):
-    """A test of read(file), which returns one line, while a process overwrites it."""
+    """Registers a test of read(file), which returns a line while a process overwrites it."""
     @test(f'{name} returns whole lines while they are overwritten')
     def _():
         with fast_writer(), open(DEV, mode, buffering) as file:
@@ -208,7 +205,7 @@ whole_lines('read() of a raw file', 'rb', 0, lambda file: file.read(4096))
 whole_lines('readline() of a raw file, a byte at a time,', 'rb', 0, lambda file: file.readline())
 
 
-@test('every mode of open() suits a channel, except a buffered one that reads and writes')
+@test('every mode of open() works with a channel, except buffered reading and writing')
 def _():
     for mode in 'wb', 'ab', 'r+b', 'w+b':
         with open(DEV, mode, buffering=0) as file:
@@ -223,7 +220,7 @@ def _():
         open(DEV, 'r+')
 
 
-@test('a nonblocking read raises BlockingIOError or returns None when nothing is new')
+@test('a nonblocking read raises BlockingIOError or returns None without a new line')
 def _():
     publish('line')
     with reader(os.O_NONBLOCK) as fd, open(fd, 'rb', 0, closefd=False) as raw:
@@ -235,29 +232,25 @@ def _():
         expect(b'next\n', raw.read(100))
 
 
-#
-# Waiting for several things at once
-#
-
-def by_select(fd, timeout=None):
+def wait_with_select(fd, timeout=None):
     return fd in select.select([fd], [], [], timeout)[0]
 
 
-def by_poll(fd, timeout=None):
+def wait_with_poll(fd, timeout=None):
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return (fd, select.POLLIN) in poll.poll(timeout)
 
 
-def by_selector(fd, timeout=None):
+def wait_with_selector(fd, timeout=None):
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
         return bool(selector.select(timeout))
 
 
 def wakes(name, wait):
-    """A test of wait(fd, timeout), which returns whether fd is readable."""
-    @test(f'a publication wakes {name}')
+    """Registers a test of wait(fd, timeout), which returns whether fd is readable."""
+    @test(f'a new line wakes {name}')
     def _():
         publish('start')
         with reader() as fd:
@@ -270,9 +263,9 @@ def wakes(name, wait):
                     expect(b''.join(pieces), os.read(fd, 100))
 
 
-wakes('select.select()', by_select)
-wakes('select.poll()', by_poll)
-wakes('a selector', by_selector)
+wakes('select.select()', wait_with_select)
+wakes('select.poll()', wait_with_poll)
+wakes('a selector', wait_with_selector)
 
 
 @test('loop.add_reader() calls its callback for each line')
@@ -294,7 +287,7 @@ def _():
 
 
 async def stream_reader():
-    """An asyncio stream of the channel's lines, and its transport."""
+    """Returns an asyncio stream of the channel's lines, and its transport."""
     lines = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), open(DEV, 'rb', 0))
@@ -333,14 +326,10 @@ def _():
         asyncio.run(main())
 
 
-#
-# Signals and processes
-#
-
 def interrupt(times):
-    """Sends SIGUSR1 to the parent so many times, each time when the parent sleeps."""
+    """Sends SIGUSR1 to the parent several times, each time once the parent sleeps."""
     for _ in range(times):
-        await_asleep(os.getppid())
+        wait_until_asleep(os.getppid())
         os.kill(os.getppid(), signal.SIGUSR1)
     write_when_asleep(b'new\n')
 
@@ -357,7 +346,7 @@ def _():
     expect(3, len(handled))
 
 
-@test('a signal handler that raises ends a blocked read, which loses no line')
+@test('an exception in a signal handler ends a blocked read, which loses no line')
 def _():
     def handler(_number, _frame):
         raise TimeoutError
@@ -384,16 +373,16 @@ def _():
         expect(b'start\n', os.read(fd, 100))
         with process(read) as one, process(read) as two, os.fdopen(ends) as results:
             for number in range(100):
-                await_asleep(one)
-                await_asleep(two)
+                wait_until_asleep(one)
+                wait_until_asleep(two)
                 publish(number)
                 expect(f'{number}\n', results.readline())
-            await_asleep(one)
-            await_asleep(two)
+            wait_until_asleep(one)
+            wait_until_asleep(two)
         os.close(end)
 
 
-@test('a subprocess whose output is a channel publishes each line that it prints')
+@test('a subprocess with a channel as output publishes each line that it prints')
 def _():
     before = generation()
     with open(DEV, 'w') as out:
@@ -403,7 +392,7 @@ def _():
     expect('three\n', newest())
 
 
-@test('a subprocess whose input is a channel reads lines and no end of file')
+@test('a subprocess with a channel as input reads lines and no end of file')
 def _():
     program = ('import sys\n'
                'for line in sys.stdin:\n'
@@ -419,12 +408,8 @@ def _():
         child.kill()
 
 
-#
-# The runner
-#
-
-def isolated(function, log):
-    """Calls function in a process group of its own."""
+def run_isolated(function, log):
+    """Calls function in its own process group."""
     os.setpgid(0, 0)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
@@ -433,9 +418,9 @@ def isolated(function, log):
 
 
 def run(function):
-    """Runs a test; returns what is wrong, or nothing."""
+    """Runs a test. Returns a description of the failure, or ''."""
     with tempfile.TemporaryFile('w+') as log:
-        pid = fork(isolated, function, log)
+        pid = fork(run_isolated, function, log)
         status = os.waitpid(pid, 0)[1]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
@@ -447,10 +432,10 @@ def run(function):
 
 
 def main():
-    """Runs all tests; returns the exit status."""
+    """Runs all tests. Returns the exit status."""
     tap = Tap()
     if not os.path.exists(DEV):
-        tap.result('the channel exists', skip=f'no {DEV} here; load the module')
+        tap.result('the channel exists', skip=f'no {DEV}: load the module')
     else:
         for name, function in TESTS:
             tap.result(name, run(function))

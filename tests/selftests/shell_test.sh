@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Shells and everyday programs use a channel as a file. LASTLINE_DEV names the channel,
-# /dev/lastline0 by default; nothing else may use it during the tests.
+# Shells and common programs use a channel as a file. LASTLINE_DEV selects the channel,
+# /dev/lastline0 by default. No other program may use it during the tests.
 set -u
 
 dev=${LASTLINE_DEV:-/dev/lastline0}
@@ -13,7 +13,7 @@ cgroup=/sys/fs/cgroup/lastline_shell_test
 . "$(dirname "$0")/../tap.sh"
 limit=60 patience=50
 
-[ -c "$dev" ] || skip_all "no $dev here; load the module"
+[ -c "$dev" ] || skip_all "no $dev: load the module"
 
 generation() { cat "$sysfs/generation"; }
 published_since() { echo $(($(generation) - $1)); }
@@ -28,13 +28,13 @@ is_asleep()
 	read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]
 }
 
-# A line whose words are all equal: a mixture of two lines is not.
+# Prints a line of eight equal words. A torn line has different words.
 line_of() { echo "$1 $1 $1 $1 $1 $1 $1 $1"; }
 
-# A new reader starts with the current line, so each test publishes one that it knows.
-begin() { line_of start >"$dev"; }
+# Publishes the line with which new readers start.
+publish_start() { line_of start >"$dev"; }
 
-# Publishes such lines, of several lengths, as fast as it can.
+# Publishes lines of several lengths as fast as it can.
 write_fast()
 {
 	local i=0
@@ -47,12 +47,12 @@ expect_whole_lines()
 	! grep -vxE '([^ ]+)( \1){7}' "$1" || fail "these lines are torn"
 }
 
-# follow COMMAND...: starts a reader, with its output in $out and its process in $reader,
+# start_reader COMMAND...: starts a reader with its output in $out and its process in $reader,
 # and waits until it has read the current line and sleeps.
-follow()
+start_reader()
 {
 	out=$tmp/out
-	begin
+	publish_start
 	"$@" >"$out" &
 	reader=$!
 	await has_line "$out" "$(line_of start)"
@@ -68,7 +68,7 @@ run_shell()
 	esac
 }
 
-# Reads the channel in a loop of the shell NAME.
+# shell_reads NAME: reads lines in a loop of this shell
 shell_reads()
 {
 	# shellcheck disable=SC2016 # the shell NAME expands it
@@ -82,20 +82,20 @@ needs_reader() { needs "${1/#shell_reads/$2}"; }
 gets_whole_lines()
 {
 	needs_reader "$@"
-	begin
+	publish_start
 	write_fast &
 	"$@" 2>/dev/null | head -n 50 >"$tmp/lines"
 	expect 50 "$(wc -l <"$tmp/lines")" "the number of lines"
 	expect_whole_lines "$tmp/lines"
 }
 
-# survives_writers READER...: the reader gets each line that it has time for, and nothing else
+# survives_writers READER...: the reader gets each line that it waits for, and no partial line
 survives_writers()
 {
 	local i
 
 	needs_reader "$@"
-	follow "$@"
+	start_reader "$@"
 	for i in 1 2 3 4 5; do
 		(line_of "killed$i"; printf half; kill -KILL "$BASHPID") >"$dev"
 		await has_line "$out" "$(line_of "killed$i")"
@@ -108,7 +108,7 @@ survives_writers()
 	expect 11 "$(grep -cv overwritten "$out")" "the number of lines"
 }
 
-# For any shell: every kind of redirection to the channel $1.
+# A program for any shell with all kinds of redirection to the channel $1
 # shellcheck disable=SC2016 # the shell expands it
 redirections='
 	dev=$1
@@ -163,7 +163,7 @@ read_timeout()
 {
 	local line
 
-	begin
+	publish_start
 	exec 3<"$dev"
 	read -r -t "$patience" -u 3 line || fail "no current line"
 	! read -r -t 0.2 -u 3 line || fail "read -t got '$line' again"
@@ -171,7 +171,7 @@ read_timeout()
 	read -r -t "$patience" -u 3 line || fail "read -t got nothing"
 	expect new "$line" "the new line"
 }
-test_that "read -t in bash gives up when nothing is new, and loses nothing" read_timeout
+test_that "read -t in bash times out without a new line, and loses none" read_timeout
 
 head_ends()
 {
@@ -187,19 +187,15 @@ head_ends()
 	wait "$reader"
 	expect $'one\ntwo' "$(cat "$tmp/two")" "what head -n 2 got"
 }
-test_that "head -n 1 takes the newest line and ends, head -n 2 waits for one more" head_ends
+test_that "head -n 1 prints the newest line and exits, head -n 2 waits for another" head_ends
 
-#
-# Programs that write
-#
-
-# publishes COMMAND...: its input is lines and half a line
+# publishes COMMAND...: COMMAND copies lines and a partial line to the channel
 publishes()
 {
 	local i
 
 	needs "${1%_into}"
-	follow cat "$dev"
+	start_reader cat "$dev"
 	for ((i = 1; i <= 100; i++)); do
 		line_of "$i"
 	done >"$tmp/file"
@@ -211,9 +207,9 @@ publishes()
 	expect_whole_lines "$out"
 }
 cat_into() { cat >"$dev"; }
-test_that "cat publishes whole lines, and the last one without a newline" publishes cat_into
+test_that "cat publishes whole lines, and a partial line at its end" publishes cat_into
 for command in "tee $dev" "dd bs=1 of=$dev" "socat -u STDIN OPEN:$dev,wronly"; do
-	test_that "${command%% *} publishes whole lines, and the last one without a newline" \
+	test_that "${command%% *} publishes whole lines, and a partial line at its end" \
 		publishes "$command"
 done
 
@@ -236,12 +232,12 @@ seq_leaves_last()
 	expect 200000 "$(newest)" "the newest line"
 	wait $! || fail "the reader did not see the numbers rise to 200000"
 }
-test_that "seq leaves its last number, and a reader sees its numbers rise" seq_leaves_last
+test_that "seq leaves its last number, and a reader gets increasing numbers" seq_leaves_last
 
-stdio_chunks()
+stdio_buffer()
 {
 	needs awk
-	begin
+	publish_start
 	awk 'BEGIN { for (;;) { i++; print i, i, i, i, i, i, i, i } }' >"$dev" &
 	head -n 50 "$dev" >"$tmp/lines"
 	kill -KILL $!
@@ -249,12 +245,12 @@ stdio_chunks()
 	newest >>"$tmp/lines"
 	expect_whole_lines "$tmp/lines"
 }
-test_that "a program with a stdio buffer never publishes half a line" stdio_chunks
+test_that "a program with a stdio buffer never publishes a partial line" stdio_buffer
 
 stopped_by_timeout()
 {
 	needs timeout
-	begin
+	publish_start
 	mkfifo "$tmp/pipe"
 	exec 4<>"$tmp/pipe"
 	timeout 1000 cat "$tmp/pipe" >"$dev" &
@@ -262,18 +258,18 @@ stopped_by_timeout()
 	await newest_is one
 	printf 'two\nhalf' >&4
 	await newest_is two
-	# timeout does when it is killed what it does when the time is up.
+	# A signal makes timeout end the command, as its time limit does.
 	kill $!
 	wait $!
 	expect two "$(newest)" "the newest line"
 }
-test_that "cat passes each line of a pipe on, and no half line when timeout stops it" \
+test_that "cat copies each line from a pipe, and no partial line when timeout ends it" \
 	stopped_by_timeout
 
 socat_both_ways()
 {
 	needs socat
-	begin
+	publish_start
 	mkfifo "$tmp/in"
 	socat STDIO "FILE:$dev" <"$tmp/in" >"$tmp/out" &
 	exec 4>"$tmp/in"
@@ -286,7 +282,7 @@ socat_both_ways()
 }
 test_that "socat reads and writes the channel through one open file" socat_both_ways
 
-# Writes lines in two pieces.
+# write_pieces WORD: writes lines in several pieces
 write_pieces()
 {
 	local i=0 word
@@ -301,7 +297,7 @@ killed_at_any_moment()
 {
 	local i before
 
-	follow cat "$dev"
+	start_reader cat "$dev"
 	for i in 1 2 3 4 5; do
 		before=$(generation)
 		write_pieces "$i" >"$dev" &
@@ -317,24 +313,20 @@ killed_at_any_moment()
 }
 test_that "a writer killed at any moment leaves a whole line" killed_at_any_moment
 
-next_writer_starts_over()
+partial_line_discarded()
 {
-	begin
+	publish_start
 	exec 4>"$dev"
 	(printf half; kill -KILL "$BASHPID") >&4
-	newest_is "$(line_of start)" || fail "half a line was published"
+	newest_is "$(line_of start)" || fail "a partial line was published"
 	echo whole >&4
 	expect whole "$(newest)" "the newest line of the next writer"
 	(printf half; kill -KILL "$BASHPID") >&4
 	exec 4>&-
 	expect whole "$(newest)" "the newest line after the close"
 }
-test_that "the next writer in a shell does not continue the line of one that was killed" \
-	next_writer_starts_over
-
-#
-# Readers that sleep
-#
+test_that "the next writer of an open file does not continue the line of a killed one" \
+	partial_line_discarded
 
 switches() { sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$reader/status"; }
 
@@ -342,33 +334,33 @@ sleeps_idly()
 {
 	local before i
 
-	follow cat "$dev"
+	start_reader cat "$dev"
 	before=$(switches)
 	for ((i = 0; i < 50; i++)); do
 		: >"$dev"
 	done
-	# The reader may have been about to leave the processor.
+	# The reader may have been about to sleep.
 	[ $(($(switches) - before)) -le 1 ] || fail "the reader was woken"
 	is_asleep "$reader" || fail "the reader does not sleep"
 	echo end >"$dev"
 	await has_line "$out" end
 }
-test_that "a reader sleeps on while writers open and close the channel" sleeps_idly
+test_that "opening and closing a channel for writing does not wake its reader" sleeps_idly
 
 stays_frozen()
 {
 	[ "$EUID" = 0 ] || skip "needs root"
-	[ -e /sys/fs/cgroup/cgroup.procs ] || skip "no cgroup2 at /sys/fs/cgroup"
-	mkdir -p "$cgroup" || skip "no new cgroup at /sys/fs/cgroup"
-	[ -e "$cgroup/cgroup.freeze" ] || skip "no cgroup.freeze"
-	follow cat "$dev"
-	echo "$reader" >"$cgroup/cgroup.procs" || fail "the reader does not move"
+	[ -e /sys/fs/cgroup/cgroup.procs ] || skip "cgroup2 is not mounted at /sys/fs/cgroup"
+	mkdir -p "$cgroup" || skip "cannot create a cgroup"
+	[ -e "$cgroup/cgroup.freeze" ] || skip "the kernel has no cgroup.freeze"
+	start_reader cat "$dev"
+	echo "$reader" >"$cgroup/cgroup.procs" || fail "cannot move the reader to the cgroup"
 	echo 1 >"$cgroup/cgroup.freeze"
 	await has_line "$cgroup/cgroup.events" "frozen 1"
 	echo one >"$dev"
 	echo two >"$dev"
 	sleep 0.2
-	has_line "$cgroup/cgroup.events" "frozen 1" || fail "a publication thawed the reader"
+	has_line "$cgroup/cgroup.events" "frozen 1" || fail "a write thawed the reader"
 	expect "$(line_of start)" "$(cat "$out")" "what the frozen reader got"
 	echo 0 >"$cgroup/cgroup.freeze"
 	await has_line "$out" two
@@ -376,7 +368,7 @@ stays_frozen()
 	echo three >"$dev"
 	await has_line "$out" three
 }
-test_that "a blocked reader stays frozen across a publication, and then gets the newest line" \
+test_that "a frozen reader stays frozen when a line is published, and then gets the newest" \
 	stays_frozen
 
 leave_cgroup()
@@ -393,7 +385,7 @@ any_user()
 	needs setpriv
 	[ "$EUID" = 0 ] || skip "needs root"
 	[ "$(stat -L -c %a "$dev")" = 666 ] || skip "the mode is not 0666"
-	begin
+	publish_start
 	expect "$(line_of start)" "$(as_nobody head -n 1 "$dev")" "the line that nobody read"
 	as_nobody dd of="$dev" <<<"from nobody" 2>/dev/null || fail "nobody cannot write"
 	expect "from nobody" "$(newest)" "the newest line"

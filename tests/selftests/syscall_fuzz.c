@@ -177,7 +177,7 @@ static bool wait_for_end(pid_t fuzzer)
 	return false;
 }
 
-static bool run_programs(unsigned int seconds)
+static bool fuzz_in_child(unsigned int seconds)
 {
 	pid_t fuzzer;
 
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 	ksft_print_msg("seed %llu\n", seed);
 	random_state = seed;
 
-	ended = run_programs(seconds);
+	ended = fuzz_in_child(seconds);
 	ksft_test_result(!shared->failure.failed, "the driver behaves like the model\n");
 	ksft_test_result(ended, "no program hangs or crashes\n");
 	wrong = race(seed, seconds);
