@@ -198,7 +198,7 @@ TEST_F(control, add_without_line_max_uses_module_parameter)
 	self->number = -1;
 }
 
-/* Thousands of devices take long on a debug kernel. */
+/* Adding thousands of devices takes minutes on a debug kernel. */
 TEST_F_TIMEOUT(control, add_returns_enospc_when_all_numbers_are_in_use, 1200)
 {
 	int number, first, last = -1;
@@ -427,7 +427,7 @@ TEST_F(record, invalid_record_changes_nothing)
 	EXPECT_STREQ("abc", read_str(self->channel.reader));
 }
 
-/* infoleak_test checks the mapping of a cleared channel. */
+/* See infoleak_test for the mapping of a cleared channel. */
 TEST_F(channel, clear_removes_line_and_advances_generation_once)
 {
 	int bytes, other;

@@ -128,7 +128,7 @@ TEST_F(infoleak, mapping_is_zero_outside_of_lines)
 	struct iovec halves[] = { { LINE, 4 }, { LINE + 4, strlen(LINE) - 4 } };
 	int i;
 
-	/* By a fast write, a vector, and a partial line (or two records). */
+	/* Publish with a fast write, a vector, and a partial line (or two records). */
 	for (i = 0; i < 3 * LASTLINE_MAP_SLOTS; i++) {
 		if (i % 3 == 0) {
 			EXPECT_EQ(9, write_str(self->fd, LINE));

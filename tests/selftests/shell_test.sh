@@ -59,7 +59,7 @@ start_reader()
 	await is_asleep "$reader"
 }
 
-# run_shell NAME PROGRAM ARGUMENT...
+# run_shell NAME PROGRAM ARGUMENT...: runs PROGRAM in this shell
 run_shell()
 {
 	case $1 in
@@ -75,10 +75,10 @@ shell_reads()
 	run_shell "$1" 'while IFS= read -r line; do echo "$line" || exit; done' <"$dev"
 }
 
-# needs_reader READER...: a program, or shell_reads SHELL
+# needs_reader READER...: skips the test if the program or, for shell_reads, the shell is missing
 needs_reader() { needs "${1/#shell_reads/$2}"; }
 
-# gets_whole_lines READER...
+# gets_whole_lines READER...: the reader gets whole lines while they are overwritten
 gets_whole_lines()
 {
 	needs_reader "$@"

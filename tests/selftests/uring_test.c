@@ -7,7 +7,7 @@
 
 static struct io_uring ring;
 
-/* First makes sure that the driver obeys RWF_NOWAIT. Otherwise io_uring_submit() would sleep. */
+/* If the driver ignored RWF_NOWAIT, io_uring_submit() would sleep, so check that first. */
 #define START_RING() do {								\
 	int error_;									\
 	char c_;									\
