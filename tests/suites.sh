@@ -87,8 +87,8 @@ suite service "$debian_needs" "$user_paths tests/mqtt" \
 	in_debian --add "$top/tests/mqtt:/tests/mqtt" -- /tests/mqtt/service.sh
 suite machines "$debian_needs" "$user_paths tests/mqtt README.md" tests/mqtt/machines
 suite valgrind "$debian_needs valgrind" "$user_paths" valgrind_tests
-suite tutorial "$debian_needs" "$user_paths docs" tests/userspace/tutorial
-suite readme "$debian_needs" "$user_paths README.md" readme_tests
+suite tutorial "$debian_needs" "$user_paths docs/tutorial.md" page_tests docs/tutorial.md
+suite readme "$debian_needs" "$user_paths README.md docs/install.md" readme_tests
 suite examples "$user_needs" "$user_paths" example_tests
 suite install "vm userspace" "$user_paths" tests/userspace/install
 suite packages "$debian_needs packages" "$package_paths" tests/packages/debian
@@ -484,10 +484,22 @@ mqtt_tests()
 		--add "$top/tests/mqtt:/tests/mqtt" -- "${run_each[@]}" "${@/#//tests/mqtt/}"
 }
 
-# The README's examples that need only one machine.
+# page_tests PAGE [VM-OPTION...]: types the commands of a page in the machine of "make shell"
+page_tests()
+{
+	in_debian --add "$top/$1:/pages/1" "${@:2}" -- sh -c "/tests/userspace/page_test.py /pages/*"
+}
+
+# The README's C program is built here with its own command: that machine has no compiler.
 readme_tests()
 {
-	tests/userspace/tutorial README.md "Using it"
+	local work=$build/vm/readme installed=$build/vm/installed/usr
+
+	rm -rf "$work" && mkdir "$work" &&
+		sed -n '/c newest\.c$/,/^}$/{/newest/!p}' README.md >"$work/newest.c" &&
+		(cd "$work" && CPATH=$installed/include LIBRARY_PATH=$installed/lib \
+			sh -c "$(grep -o 'cc -o newest[a-z. -]*' "$top/README.md")") &&
+		page_tests README.md --add "$work:/readme" --add "$top/docs/install.md:/pages/2"
 }
 
 valgrind_tests()

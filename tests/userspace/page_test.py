@@ -1,30 +1,30 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs the fenced blocks of a page, one after another, as its reader would.
+"""Runs the fenced blocks of pages in order, as a reader would type them.
 
-    tutorial.py PAGE [HEADING]...
+    page_test.py PAGE...
 
-With headings, only the blocks under those. KTAP output, a test for each block.
+KTAP output, one test per block. The info string of a block selects what is done with it:
 
-The info string of a block, which readers do not see, says what it is:
-
-    ```sh                   commands for bash -e, of a user in the group lastline
-    ```sh root              of root
-    ```sh background        in another terminal, until the end of the section
+    ```sh                   run by bash -e as a user in the group lastline
+    ```sh root              run as root
+    ```sh background        run in a second terminal until the next "## " heading
+    ```sh hangs             must open a channel, and neither print nor end
     ```text                 what the block before it prints, exactly
-    ```text numbers vary    the same, but each number stands for any number, and the
-                            spaces beside it for as many as a column needs
-    ```text background      what the last block in the background prints until the end
-    ```python FILE          a file of that name (of any language)
+    ```text numbers vary    the same, but any number matches any number, with any number of
+                            spaces around it
+    ```text background      what the last background block has printed in the end
+    ```python FILE          written to this file; any language
+    ```sh on MACHINE        not for this machine: ignored, in any language
+    ```                     ignored
 
-After a block, <!-- check: COMMANDS --> are commands that must succeed. They find what
-the block printed in the file $output. A block in the background has begun when it
-publishes a line or opens a channel for reading. It is checked at the end of the section,
-until it is right or the time is over.
+<!-- check: COMMANDS --> after a block are commands that must succeed, as root. $output is the
+file with the output of the block. A background block has started when it publishes a line or
+opens a channel for reading; its check is repeated until it succeeds or times out.
 
-A block of commands needs a text or a check. A file needs a check, or commands further
-down that name it. Needs the command installed, root, and a machine of its own: it adds a
-user, and leaves channels behind.
+Every block of commands needs a text or a check. A file needs a check, or a later block of
+commands that names it. Needs root, the installed commands and a machine of its own: it adds a
+user and leaves channels behind.
 """
 import contextlib
 import glob
@@ -41,50 +41,55 @@ import tap
 
 USER = "reader"
 LIMIT = 300     # seconds for one block
-PATIENCE = 120  # seconds for what must happen in the background
+PATIENCE = 120  # seconds for an event in the background
+HANG = 2        # seconds that a block must hang
 
 FENCE = re.compile(r"```(\S*) ?(.*)")
 CHECK = re.compile(r"<!-- check:(.*?)-->\n*", re.DOTALL)
+FLAGS = ("root", "background", "hangs")
 
 
 class Block:
-    """A fenced block, what it should print, and the check of it."""
+    """A fenced block with its expected output and its check."""
 
-    def __init__(self, heading, language, words, text):
-        self.heading = heading
-        self.text = text
-        self.shown = None
+    def __init__(self, section, heading, language, words, text):
+        self.section, self.heading, self.text = section, heading, text
+        self.shown = self.check = None
         self.numbers_vary = False
-        self.check = None
-        self.root = "root" in words.split()
-        self.background = "background" in words.split()
-        self.is_commands = language == "sh" and {*words.split()} <= {"root", "background"}
+        flags = set(words.split())
+        self.root, self.background, self.hangs = (flag in flags for flag in FLAGS)
+        self.is_commands = language == "sh" and flags <= set(FLAGS)
         self.file = None if self.is_commands else words
 
     def name(self):
-        """Its heading and first line. A # would begin a directive of TAP."""
-        about = self.file or self.text.splitlines()[0]
-        return f"{self.heading}: {about}".split("#")[0].rstrip()
+        """Its heading and first line. A # would start a TAP directive."""
+        return f"{self.heading}: {self.file or self.text.splitlines()[0]}".split("#")[0].rstrip()
+
+    def is_checked(self, later):
+        """Would a mistake in it be noticed?"""
+        if self.shown is not None or self.check or self.hangs:
+            return True
+        return self.file and any(other.is_commands and self.file in other.text for other in later)
 
 
-def parse(page, headings):
-    """The blocks of the page under these headings, or under all."""
-    blocks, block, in_background, heading = [], None, None, "top"
+def parse(page):
+    """The blocks of a page. Exits if one of them is malformed or unchecked."""
+    blocks, block, in_background, section, heading = [], None, None, 0, ""
     while page:
         line, _, rest = page.partition("\n")
         fence, check = FENCE.fullmatch(line), CHECK.match(page)
         if fence:
             text, end, rest = rest.partition("\n```\n")
+            language, words = fence.groups()
             if not end:
                 sys.exit(f"{heading}: a block without an end")
-            language, words = fence.groups()
             if language == "text":
                 printer = in_background if "background" in words else block
                 if not printer or printer.shown is not None:
                     sys.exit(f"{heading}: a text without commands that print it")
                 printer.shown, printer.numbers_vary = text + "\n", "numbers vary" in words
-            else:
-                block = Block(heading, language, words, text + "\n")
+            elif language and not words.startswith("on "):
+                block = Block(section, heading, language, words, text + "\n")
                 blocks.append(block)
                 in_background = block if block.background else in_background
         elif check:
@@ -93,27 +98,18 @@ def parse(page, headings):
             block.check, rest = check[1].strip(), page[check.end():]
         elif re.match("#+ ", line):
             heading, block, in_background = line.lstrip("# "), None, None
+            section += line.startswith("## ")
         page = rest
-    blocks = [block for block in blocks if not headings or block.heading in headings]
-    missing = set(headings) - {block.heading for block in blocks}
-    if missing or not blocks:
-        sys.exit(f"no blocks under: {', '.join(missing) or 'any heading'}")
-    return blocks
-
-
-def find_unchecked(blocks):
-    """Exits if nothing would notice a mistake in one of the blocks."""
     for i, block in enumerate(blocks):
         if not block.is_commands and not block.file:
             sys.exit(f"{block.name()}: neither commands nor a file with a name")
-        named = block.file and any(
-            later.is_commands and block.file in later.text for later in blocks[i + 1:])
-        if block.shown is None and not block.check and not named:
+        if not block.is_checked(blocks[i + 1:]):
             sys.exit(f"{block.name()}: nothing checks this block")
+    return blocks
 
 
 def start(commands, out, root=False, **environment):
-    """A shell in a session of its own, so that end() reaches all that it starts."""
+    """Starts a shell in a session of its own, so that end() reaches all its children."""
     shell = ["bash", "-e", "-c", commands]
     with open(out, "w", encoding="utf-8") as file:
         return subprocess.Popen(shell if root else ["runuser", "-u", USER, "--", *shell],
@@ -123,14 +119,14 @@ def start(commands, out, root=False, **environment):
 
 
 def end(process):
-    """Kills it, with what it started."""
+    """Kills a shell and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def execute(commands, out, root=False, **environment):
-    """What went wrong, or None."""
+    """Runs commands. Returns what went wrong, or None."""
     process = start(commands, out, root, **environment)
     try:
         status = process.wait(LIMIT)
@@ -142,7 +138,7 @@ def execute(commands, out, root=False, **environment):
 
 
 def read(path):
-    """All that is in a file."""
+    """The content of a file."""
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read()
 
@@ -156,7 +152,7 @@ def same(block, printed):
 
 
 def verify(block, output):
-    """What is wrong with what it printed and did, or None."""
+    """What is wrong with its output or its effect, or None."""
     if block.shown is not None and not same(block, read(output)):
         return "it printed:\n" + read(output) + "instead of:\n" + block.shown
     if block.check:
@@ -168,7 +164,7 @@ def verify(block, output):
 
 
 def run(block, output):
-    """What is wrong with a block that has an end, or None."""
+    """Runs a block that ends. Returns what is wrong, or None."""
     if not block.is_commands:
         with open(block.file, "w", encoding="utf-8") as file:
             file.write(block.text)
@@ -178,19 +174,9 @@ def run(block, output):
         if wrong:
             return f"{wrong}; it printed:\n{read(output)}"
         if block.root:
-            # A user types the next one later.
+            # The next block is for a user, who needs the permissions that udev sets.
             subprocess.run(["udevadm", "settle"], check=False)
     return verify(block, output)
-
-
-def await_right(block, output):
-    """The same for a block in the background, which is still running."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        wrong = verify(block, output)
-        if not wrong or time.monotonic() > deadline:
-            return wrong
-        time.sleep(0.1)
 
 
 def activity():
@@ -200,7 +186,7 @@ def activity():
 
 
 def start_in_background(block, output):
-    """Starts it, and waits until it has begun: the next block may depend on it."""
+    """Starts a block and waits until it uses a channel: the next block may depend on it."""
     before, deadline = activity(), time.monotonic() + PATIENCE
     process = start(block.text, output, block.root)
     while activity() == before and time.monotonic() < deadline:
@@ -208,15 +194,34 @@ def start_in_background(block, output):
     return process
 
 
+def hang(block, output):
+    """Runs a block that has to hang. Returns what is wrong, or None."""
+    process = start_in_background(block, output)
+    time.sleep(HANG)
+    ended = process.poll() is not None
+    end(process)
+    return f"it does not hang; it printed:\n{read(output)}" if ended or read(output) else None
+
+
+def await_right(block, output):
+    """Waits until the output and the effect of a background block are right."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        wrong = verify(block, output)
+        if not wrong or time.monotonic() > deadline:
+            return wrong
+        time.sleep(0.1)
+
+
 def run_section(blocks):
-    """Runs all blocks under one heading. Returns what is wrong with each."""
+    """Runs the blocks of a section. Returns what is wrong with each."""
     running, wrong = [], {}
     for block in blocks:
         output = f"/tmp/output.{id(block)}"
         if block.background:
             running.append((block, output, start_in_background(block, output)))
         else:
-            wrong[block] = run(block, output)
+            wrong[block] = (hang if block.hangs else run)(block, output)
     for block, output, _ in running:
         wrong[block] = await_right(block, output)
     for _, _, process in running:
@@ -225,18 +230,17 @@ def run_section(blocks):
 
 
 def main():
-    """Runs the page, section by section."""
-    page = re.sub(r"\A<!-- SPDX.*?-->\n", "", read(sys.argv[1]))
-    blocks = parse(page, sys.argv[2:])
-    find_unchecked(blocks)
+    """Runs the pages, section by section."""
+    pages = [parse(read(path)) for path in sys.argv[1:]]
     subprocess.run(["useradd", "--create-home", "--groups", "lastline", USER], check=True)
     os.chdir(os.path.expanduser("~" + USER))
     results = tap.Tap()
-    for _, section in itertools.groupby(blocks, lambda block: block.heading):
-        section = list(section)
-        wrong = run_section(section)
-        for block in section:
-            results.result(block.name(), wrong[block] or "")
+    for blocks in pages:
+        for _, section in itertools.groupby(blocks, lambda block: block.section):
+            section = list(section)
+            wrong = run_section(section)
+            for block in section:
+                results.result(block.name(), wrong[block] or "")
     sys.exit(results.finish())
 
 
