@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the programs of userspace/examples/lib, which are in the directory examples beside
+# Tests the programs of userspace/examples/lib, which are in the directory examples beside
 # this file. Needs root and the module.
 set -u
 
@@ -13,7 +13,7 @@ examples=$(readlink -f "$(dirname "$0")")/examples
 { [ "$(id -u)" = 0 ] && [ -c /dev/lastline-control ]; } || skip_all "needs root and the module"
 
 example() { "$examples/$1" "${@:2}"; }
-# add NAME: $node is the new channel
+# add NAME: adds a channel and sets $node
 add() { node=$(example channel add "$1") || fail "no channel '$1'"; }
 # shellcheck disable=SC2317 # called after each test
 remove_all()
@@ -26,7 +26,7 @@ remove_all()
 after=remove_all
 
 attribute_is() { [ "$(cat "/sys/class/lastline/${node#/dev/}/$1")" = "$2" ]; }
-# begin EXAMPLE ARGUMENT...: into $tmp/out and $tmp/error; it has the channel open
+# begin EXAMPLE ARGUMENT...: starts it, and waits until it has opened the channel
 begin()
 {
 	example "$@" >"$tmp/out" 2>"$tmp/error" &
@@ -34,14 +34,14 @@ begin()
 }
 out_is() { [ "$(paste -sd'|' "$tmp/out")" = "$1" ]; }
 
-# puts LINE OUT: publishes the line; then $tmp/out is OUT
+# puts LINE OUT: publishes the line, and waits until the output of the example is OUT
 puts()
 {
 	echo "$1" >"$node"
 	await out_is "$2"
 }
 
-# ends STATUS OUT [ERROR]: the example of begin
+# ends STATUS OUT [ERROR]: waits for the end of the example, and checks what it printed
 ends()
 {
 	wait $!
@@ -50,19 +50,19 @@ ends()
 	[[ $(cat "$tmp/error") == *"${3:-}"* ]] || fail "it prints '$(cat "$tmp/error")'"
 }
 
-# prints OUT EXAMPLE ARGUMENT...
+# prints OUT EXAMPLE ARGUMENT...: runs it, and checks what it printed
 prints() { expect "$1" "$(example "${@:2}" | sed 's/^[0-9]*\.[0-9]\{6\} /TIME /' | paste -sd'|')" "$2"; }
 
 lists_adds_and_removes()
 {
-	local there
+	local existing
 
-	there=$(example channel list | paste -sd'|')
+	existing=$(example channel list | paste -sd'|')
 	add engine
-	prints "$there|${node#/dev/lastline} name=engine line_max=65536 generation=0" channel list
+	prints "$existing|${node#/dev/lastline} name=engine line_max=65536 generation=0" channel list
 	fails_with 1 "engine: File exists" example channel add engine
 	example channel remove engine || fail "it is not removed"
-	prints "$there" channel list
+	prints "$existing" channel list
 	fails_with 1 "engine: No such device" example channel remove engine
 }
 test_that "channel adds, lists and removes a channel" lists_adds_and_removes
@@ -74,13 +74,13 @@ publishes()
 	await attribute_is readers 1
 	example publish engine 30 || fail "it fails"
 	wait $!
-	# On a busy machine the reader gets a later one.
+	# On a busy machine the reader gets a later line.
 	grep -x 'count=[1-9][0-9]*' "$tmp/first" || fail "the first line is '$(cat "$tmp/first")'"
 	expect "done" "$(head -n 1 "$node")" "the last line"
 	attribute_is generation 31 || fail "it published another number of lines"
 	fails_with 1 "nowhere: No such device" example publish nowhere 3
 }
-test_that "publish publishes as many lines as it is told" publishes
+test_that "publish publishes the given number of lines" publishes
 
 takes_and_peeks()
 {
@@ -110,7 +110,7 @@ follows()
 	example channel remove engine
 	ends 1 two "engine: No such device"
 }
-test_that "follow calls its function for each line until that or the channel ends it" follows
+test_that "follow prints each line until the line stop, or until the channel is removed" follows
 
 waits_for_first()
 {
@@ -126,7 +126,7 @@ waits_for_first()
 	example channel remove left
 	ends 1 "right: r|left: l" "No such device"
 }
-test_that "first prints the lines of several channels as they come" waits_for_first
+test_that "first prints the lines of several channels as they arrive" waits_for_first
 
 waits_for_reader()
 {
@@ -134,12 +134,12 @@ waits_for_reader()
 	example reader engine &
 	await attribute_is writers 1
 	attribute_is generation 0 || fail "it publishes without a reader"
-	expect "hello, the 1 of you" "$(head -n 1 "$node")" "what the reader gets"
+	expect "readers=1" "$(head -n 1 "$node")" "what the reader gets"
 	wait $! || fail "it fails"
 }
-test_that "reader publishes when there is a reader" waits_for_reader
+test_that "reader publishes a line when there is a reader" waits_for_reader
 
-looks_at_the_map()
+reads_map()
 {
 	add engine
 	begin mapped engine
@@ -148,7 +148,7 @@ looks_at_the_map()
 	example channel remove engine
 	ends 0 "1: 3 bytes, sum 205|2: 2 bytes, sum 108"
 }
-test_that "mapped sums the bytes of each line in place" looks_at_the_map
+test_that "mapped sums the bytes of each line in place" reads_map
 
 loops()
 {
@@ -156,12 +156,12 @@ loops()
 	begin loop engine
 	echo one >"$node"
 	await test -s "$tmp/out"
-	sleep 1	# for a tick of the clock
+	sleep 1	# the clock ticks
 	echo stop >"$node"
 	wait $! || fail "it fails"
 	[[ $(cat "$tmp/out") =~ ^after\ [0-9]+\ ticks:\ one.after\ [1-9][0-9]*\ ticks:\ stop$ ]] ||
 		fail "it prints '$(cat "$tmp/out")'"
 }
-test_that "loop gets lines beside the ticks of a clock" loops
+test_that "loop gets lines and ticks of a clock" loops
 
 run_tests

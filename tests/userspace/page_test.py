@@ -13,7 +13,6 @@ KTAP output, one test per block. The info string of a block selects what is done
     ```text                 what the block before it prints, exactly
     ```text numbers vary    the same, but any number matches any number, with any number of
                             spaces around it
-    ```text background      what the last background block has printed in the end
     ```python FILE          written to this file; any language
     ```sh on MACHINE        not for this machine: ignored, in any language
     ```                     ignored
@@ -74,7 +73,7 @@ class Block:
 
 def parse(page):
     """The blocks of a page. Exits if one of them is malformed or unchecked."""
-    blocks, block, in_background, section, heading = [], None, None, 0, ""
+    blocks, block, section, heading = [], None, 0, ""
     while page:
         line, _, rest = page.partition("\n")
         fence, check = FENCE.fullmatch(line), CHECK.match(page)
@@ -84,20 +83,18 @@ def parse(page):
             if not end:
                 sys.exit(f"{heading}: a block without an end")
             if language == "text":
-                printer = in_background if "background" in words else block
-                if not printer or printer.shown is not None:
+                if not block or block.shown is not None:
                     sys.exit(f"{heading}: a text without commands that print it")
-                printer.shown, printer.numbers_vary = text + "\n", "numbers vary" in words
+                block.shown, block.numbers_vary = text + "\n", words == "numbers vary"
             elif language and not words.startswith("on "):
                 block = Block(section, heading, language, words, text + "\n")
                 blocks.append(block)
-                in_background = block if block.background else in_background
         elif check:
             if not block or block.check:
                 sys.exit(f"{heading}: a check without a block")
             block.check, rest = check[1].strip(), page[check.end():]
         elif re.match("#+ ", line):
-            heading, block, in_background = line.lstrip("# "), None, None
+            heading, block = line.lstrip("# "), None
             section += line.startswith("## ")
         page = rest
     for i, block in enumerate(blocks):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looks at the newest line of a channel without system calls, and sleeps only when
+ * Prints each line of a channel. Reads it without a system call, and sleeps only while
  * there is nothing new.
  *
  *	mapped [/dev/lastline0]
@@ -15,12 +15,12 @@
 
 #include <linux/lastline.h>
 
-/* Sleeps until a line comes that is newer than what was seen in the map. */
+/* Sleeps until there is a newer line than generation @seen. */
 static int wait_for_line(int fd, const struct lastline_map *map, __u64 seen)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	/* What this file has not read counts as seen; then look whether it was. */
+	/* Reading the map takes nothing: skip the line, then check that it is the one seen. */
 	if (lseek(fd, 0, SEEK_END) < 0)
 		return -1;	/* ENODEV: the channel was removed */
 	if (lastline_map_generation(map) == seen)
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 			}
 			continue;
 		}
-		/* -EAGAIN: overwritten at this very moment, so there is a newer one. */
+		/* -EAGAIN: overwritten during the copy, so there is a newer line. */
 		len = lastline_map_read(map, line, info.line_max, &seen);
 		if (len > 0)
 			printf("%llu: %.*s", (unsigned long long)seen, len, line);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints the newest line of a channel once a second, and what was missed in
- * between.
+ * Prints the newest line of a channel once a second, and how many were missed before it.
  *
  *	newest [/dev/lastline0]
  */

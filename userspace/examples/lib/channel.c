@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes a channel, removes one, or lists them all. The first two want root.
+ * Adds a channel, removes one, or lists all. Adding and removing need root.
  *
  *	channel add NAME
  *	channel remove CHANNEL
@@ -13,7 +13,7 @@
 
 #include <lastline.h>
 
-static int add(const char *name)
+static int add_channel(const char *name)
 {
 	struct lastline_add add = { .number = -1, .line_max = 65536, .permissions = 0666 };
 	int number;
@@ -27,14 +27,14 @@ static int add(const char *name)
 	return number;
 }
 
-static int remove_it(const char *channel)
+static int remove_channel(const char *channel)
 {
 	int number = lastline_find(channel);
 
 	return number < 0 ? number : lastline_remove(number);
 }
 
-static int list(void)
+static int list_channels(void)
 {
 	struct lastline_status status;
 	int *numbers, count, i;
@@ -43,7 +43,7 @@ static int list(void)
 	if (count < 0)
 		return count;
 	for (i = 0; i < count; i++) {
-		/* It may have been removed meanwhile. */
+		/* The channel may have been removed meanwhile. */
 		if (lastline_status(numbers[i], &status))
 			continue;
 		printf("%d name=%s line_max=%u generation=%llu\n", numbers[i], status.name,
@@ -58,11 +58,11 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (argc == 3 && !strcmp(argv[1], "add"))
-		ret = add(argv[2]);
+		ret = add_channel(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "remove"))
-		ret = remove_it(argv[2]);
+		ret = remove_channel(argv[2]);
 	else if (argc == 2 && !strcmp(argv[1], "list"))
-		ret = list();
+		ret = list_channels();
 	else
 		return 2;
 	if (ret < 0)

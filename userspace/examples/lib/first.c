@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits for whichever of several channels has news first, and takes it, until one of them
- * is removed.
+ * Prints the lines of several channels as they arrive, until one of the channels is removed.
  *
  *	first CHANNEL...
  */
@@ -14,8 +13,8 @@
 
 #define CHANNELS_MAX	16
 
-/* Prints the news of @channels, all of whose names are in @names. */
-static int print_news(struct lastline **channels, char **names, int count)
+/* @names has the name of each of @channels. */
+static int print_lines(struct lastline **channels, char **names, int count)
 {
 	struct lastline_line line;
 	int i, ret;
@@ -25,7 +24,7 @@ static int print_news(struct lastline **channels, char **names, int count)
 		if (i < 0)
 			return i;
 		ret = lastline_take(channels[i], &line, 0);
-		/* Another thread or the next line may have been quicker. */
+		/* The line may have been cleared, or taken by another thread. */
 		if (ret == -EAGAIN)
 			continue;
 		if (ret)
@@ -48,7 +47,7 @@ int main(int argc, char **argv)
 			count++;
 	}
 	if (!ret)
-		ret = print_news(channels, argv + 1, count);
+		ret = print_lines(channels, argv + 1, count);
 	fprintf(stderr, "%s\n", strerror(-ret));
 	for (i = 0; i < count; i++)
 		lastline_close(channels[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls a function for each line that it can keep up with, until one says "stop".
+ * Prints every line that it can keep up with, until the line "stop".
  *
  *	follow CHANNEL
  */
@@ -10,7 +10,7 @@
 
 #include <lastline.h>
 
-#define STOPPED	1	/* positive, so that it cannot be taken for an error */
+#define STOPPED	1	/* positive: errors are negative */
 
 struct sum {
 	unsigned long long lines;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A channel in an event loop, beside a clock that ticks every 200 ms, until a line says
+ * Follows a channel and a clock that ticks every 200 ms in one event loop, until the line
  * "stop".
  *
  *	loop CHANNEL
@@ -17,7 +17,7 @@
 
 static int watch(int loop, int fd)
 {
-	/* Edge-triggered: one event for each line, taken or not. */
+	/* Edge-triggered: each publication is an event, even if the last line was not taken. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
 
 	return epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looks at the newest line without system calls and without a copy, and sleeps only when
- * there is nothing new. Ends with the channel.
+ * Reads each line without a system call and without a copy, and sleeps while there is
+ * nothing new. Ends when the channel is removed.
  *
  *	mapped CHANNEL
  */
@@ -30,7 +30,7 @@ static int print_sums(struct lastline *channel, const struct lastline_map *map)
 
 	for (;;) {
 		if (lastline_map_generation(map) == seen) {
-			/* To the channel nothing was taken: count what was seen as had. */
+			/* Reading the map takes nothing: skip the line before the wait. */
 			ret = lastline_skip(channel);
 			if (!ret && lastline_map_generation(map) == seen)
 				ret = lastline_wait(&channel, 1, LASTLINE_FOREVER);
@@ -41,7 +41,7 @@ static int print_sums(struct lastline *channel, const struct lastline_map *map)
 		if (!lastline_map_look(map, &view))
 			continue;
 		bytes = sum(view.data, view.length);
-		/* Only now it is known that no newer line came into its place. */
+		/* The bytes are valid only if no newer line has overwritten them. */
 		if (!lastline_map_intact(&view))
 			continue;
 		seen = view.generation;

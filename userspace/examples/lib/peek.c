@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looks at a channel without ever waiting: whether there is a line, and whether it is new.
+ * Prints the newest line, and whether it is new, without ever waiting.
  *
  *	peek CHANNEL
  */
@@ -16,7 +16,7 @@ static int look(struct lastline *channel)
 	struct lastline_line line;
 	int ret;
 
-	/* Takes nothing, however often it is called. */
+	/* Takes nothing: the next call returns the line again. */
 	ret = lastline_peek(channel, &line);
 	if (ret == -EAGAIN) {
 		printf("no line\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Publishes a line ten times a second, whether anybody reads it or not.
+ * Publishes ten lines a second, whether or not there is a reader.
  *
  *	publish CHANNEL COUNT
  */
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 		ret = lastline_printf(channel, "count=%d", i);
 		usleep(100000);
 	}
-	/* The same without a format. */
+	/* Without a format string. */
 	if (!ret)
 		ret = lastline_publish(channel, "done", 4);
 	if (ret)

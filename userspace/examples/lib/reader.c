@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Begins to work when somebody reads: waits for a reader, up to ten seconds, and then
- * publishes.
+ * Waits up to ten seconds for a reader, then publishes a line.
  *
  *	reader CHANNEL
  */
@@ -24,7 +23,7 @@ int main(int argc, char **argv)
 	if (!ret) {
 		ret = lastline_wait_reader(channel, TEN_SECONDS);
 		if (ret > 0)
-			ret = lastline_printf(channel, "hello, the %d of you", ret);
+			ret = lastline_printf(channel, "readers=%d", ret);
 		lastline_close(channel);
 	}
 	if (ret)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints each new line, with when it was published and how many were missed before it,
- * and ends when none came for half a second.
+ * Prints each new line with the time of its publication and the number of lines missed
+ * before it. Ends when no line has been published for half a second.
  *
  *	take CHANNEL
  */
