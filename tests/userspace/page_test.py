@@ -171,7 +171,7 @@ def run(block, output):
         if wrong:
             return f"{wrong}; it printed:\n{read(output)}"
         if block.root:
-            # The next block is for a user, who needs the permissions that udev sets.
+            # The next block may run as a user: wait until udev has set the permissions.
             subprocess.run(["udevadm", "settle"], check=False)
     return verify(block, output)
 
