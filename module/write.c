@@ -120,7 +120,7 @@ static void set_partial_owner(struct lastline_file *file)
  * the file; it becomes NULL if the file takes it over.
  */
 static int publish_copied(struct lastline_file *file, const char *data, u32 len, bool whole,
-		       char **buf, int mode)
+			  char **buf, int mode)
 {
 	struct lastline_splitter *splitter = &file->splitter;
 	struct lastline_split split = { .length = len };
