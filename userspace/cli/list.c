@@ -217,8 +217,9 @@ const struct command info_command = {
 	.run = info,
 	.about = "print details of a channel, and which processes have it open",
 	.usage = "[OPTION] CHANNEL\n"
-		 "Print the state of a channel without opening it. For each process that has it\n"
-		 "open, also print how far behind the newest line it is and how many lines it\n"
-		 "missed. Only root sees processes of other users.\n",
+		 "Print the state of a channel, without opening it, and the processes that have\n"
+		 "it open: how many lines a reader is behind the newest one, how many it has\n"
+		 "missed, and the length of the partial line. Only root sees processes of other\n"
+		 "users.\n",
 	.options = options,
 };

@@ -21,7 +21,7 @@ static void print_help(void)
 		printf("  %-8s %s\n", commands[i]->name, commands[i]->about);
 	puts("\nCHANNEL is a number (0), a name (engine) or a path (/dev/lastline/engine).\n"
 	     "\"lastline COMMAND --help\" lists its options; lastline(1) is the manual.\n"
-	     "Exit status: 0 success, 1 failure, 2 wrong arguments, 3 no line.");
+	     "Exit status: 0 success, 1 failure, 2 wrong arguments, 3 no line or no reader.");
 }
 
 int main(int argc, char **argv)

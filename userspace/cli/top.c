@@ -495,9 +495,9 @@ const struct command top_command = {
 	.about = "show the activity of all channels",
 	.usage = "[OPTION]...\n"
 		 "Show a table of all channels: lines per second with their history, lines missed\n"
-		 "by the open readers (\"?\" if only root can see those), the number of readers\n"
-		 "and writers, and the age of the newest line. Channels that are unnamed, not\n"
-		 "open, and have never been written are idle and hidden.\n"
+		 "by the readers (\"?\" if only root can see those), the number of readers and\n"
+		 "writers, and the age of the newest line. Idle channels are hidden: those that\n"
+		 "are unnamed, not open, and have never been written.\n"
 		 "Keys: q quits; a and s work like the options; arrows, PgUp, PgDn, Home and End\n"
 		 "scroll.\n",
 	.options = options,

@@ -283,8 +283,8 @@ static int watch(int argc, char **argv)
 }
 
 static const struct command_option options[] = {
-	{ 'p', "plain", NULL, "print only the line" },
-	{ 'n', "new", NULL, "skip the newest line" },
+	{ 'p', "plain", NULL, "print only the line, or the bytes of the record" },
+	{ 'n', "new", NULL, "do not print the line that exists at start" },
 	{ 'c', "count", "N", "exit after N lines" },
 	{ 't', "timeout", "TIME", "exit with status 3 if no line arrives for this long" },
 	{ 'r', "rate", "N", "read at most N lines per second, always the newest" },
@@ -293,7 +293,8 @@ static const struct command_option options[] = {
 				  "_MISSED, _REALTIME_NS and _CHANNEL are set. No line is\n"
 				  "read while it runs" },
 	{ 's', "stale", "TIME", "report when the newest line becomes older than TIME,\n"
-				"and when a new one arrives; --exec gets no stale line" },
+				"and when a new one arrives; --exec is not run for\n"
+				"stale lines" },
 	{ 'S', "on-stale", "COMMAND", "also run COMMAND when the newest line becomes stale" },
 	{},
 };
@@ -303,7 +304,7 @@ const struct command watch_command = {
 	.run = watch,
 	.about = "print lines as they are published",
 	.usage = "[OPTION]... CHANNEL\n"
-		 "Print the time, the generation, the number of lines missed before it, and the\n"
-		 "line, for each line that can be read before it is overwritten.\n",
+		 "Print the newest line, then each new one, with the time of its publication, its\n"
+		 "generation, and the number of lines missed before it.\n",
 	.options = options,
 };
