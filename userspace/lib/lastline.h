@@ -16,8 +16,8 @@
  * on the same one and get its info at the same time, but only one may take or peek,
  * because both use the same buffer.
  *
- * Channels. @which is a number ("0"), a kernel name ("lastline0"), a name that the channel
- * was added with ("engine"), or a path with a slash ("/dev/lastline/engine").
+ * Channels. @which is a number ("0"), a kernel name ("lastline0"), the name given to
+ * lastline_add() ("engine"), or a path with a slash ("/dev/lastline/engine").
  *
  * C++. Write "struct" before names of structures: some functions have the same name.
  *
@@ -69,7 +69,7 @@ struct lastline_line {
  * @readers:      number of files open for reading
  * @writers:      number of files open for writing
  * @mode:         LASTLINE_MODE_LINE or LASTLINE_MODE_RECORD
- * @name:         name that the channel was added with, or ""
+ * @name:         name of the channel, or ""
  * @spare:        reserved, zero
  *
  * On a busy channel @monotonic_ns may belong to a newer line than @generation.
