@@ -48,8 +48,8 @@ static const struct command_option options[] = {
 	{ MAX_RATE, "max-rate", "N", "lines per second of each --publish that follows" },
 	{ QOS, "qos", "N", "0 or 1, for the mappings that follow\n"
 	  "(default: 1 for --publish, 0 for --subscribe)" },
-	{ MAX_CHANNELS, "max-channels", "N", "limit for channels of wildcards (default: 64)" },
-	{ MAX_LAG, "max-lag", "TIME", "reconnect if lines arrive later (default: 5s)" },
+	{ MAX_CHANNELS, "max-channels", "N", "channels for wildcards, at most (default: 64)" },
+	{ MAX_LAG, "max-lag", "TIME", "reconnect if lines are this late (default: 5s)" },
 	{ 'c', "config", "FILE", "read options from FILE; SIGHUP reloads it" },
 	{ ID, "id", "NAME", "unique name of this bridge (default: host name)" },
 	{ USER, "user", "NAME", "user name at the broker" },
@@ -597,7 +597,7 @@ const struct command mqtt_command = {
 	.name = "",
 	.about = "bridge between channels and MQTT topics",
 	.usage = "[OPTION]...\n"
-		 "Copies lines between channels and MQTT topics. While the broker is slow or\n"
+		 "Copy lines between channels and MQTT topics. While the broker is slow or\n"
 		 "unreachable, only the newest line of each channel is kept.\n",
 	.options = options,
 };
