@@ -108,9 +108,9 @@ static struct lastline_add parse_arguments(int argc, char **argv, const char **f
 }
 
 /*
- * udev creates /dev/lastline/NAME a moment later. Wait for it, because a shell that
- * redirects output there earlier would create a regular file. Give up after a time: the
- * udev rule may not be installed.
+ * Waits until udev has created /dev/lastline/NAME: a shell that redirects output there
+ * earlier would create a regular file. There is a timeout because the udev rule may not be
+ * installed.
  */
 static void wait_for_link(const char *name)
 {
@@ -196,7 +196,7 @@ static void plan_file(struct plan *plan, const char *path)
 
 	file = fopen(path, "re");
 	if (!file)
-		die("%s: %s", path, strerror(errno));
+		die("cannot read %s: %s", path, strerror(errno));
 	while (getline(&line, &size, file) > 0)
 		plan_line(plan, path, ++number, line);
 	set_error_location(NULL, 0);
@@ -219,7 +219,7 @@ static void plan_directory(struct plan *plan, const char *path)
 
 	count = scandir(path, &entries, is_conf, alphasort);
 	if (count < 0)
-		die("%s: %s", path, strerror(errno));
+		die("cannot read %s: %s", path, strerror(errno));
 	for (i = 0; i < count; i++) {
 		if (asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
 			die("out of memory");
@@ -254,7 +254,7 @@ static int add_from(const char *path)
 	size_t i;
 
 	if (stat(path, &st))
-		die("%s: %s", path, strerror(errno));
+		die("cannot read %s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		plan_directory(&plan, path);
 	else

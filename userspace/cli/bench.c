@@ -129,7 +129,7 @@ static void print_json(const struct results *results)
 	json_decref(json);
 }
 
-/* The text is recognizable, in case another reader sees it. */
+/* Other readers of the channel should recognize the text. */
 static void fill_line(struct subject *subject)
 {
 	static const char text[] = "lastline bench ";
@@ -175,7 +175,7 @@ static int measure_temporary(uint64_t duration_ns, struct results *results)
 	snprintf(add.name, sizeof(add.name), "bench.%d", getpid());
 	results->number = lastline_add(&add);
 	if (results->number == -EACCES || results->number == -EPERM)
-		die("only root may add a channel to measure; try: lastline bench CHANNEL");
+		die("permission denied: only root may add channels; try: lastline bench CHANNEL");
 	if (results->number < 0)
 		return results->number;
 	snprintf(which, sizeof(which), "%d", results->number);
@@ -205,7 +205,7 @@ static int bench(int argc, char **argv)
 			duration_ns = parse_duration(&bench_command, optarg);
 	}
 	if (duration_ns < DURATION_MIN_NS || duration_ns > DURATION_MAX_NS)
-		usage_error(&bench_command, "invalid duration (0.1s to 1h)");
+		usage_error(&bench_command, "invalid time: --seconds must be 0.1s to 1h");
 	if (optind < argc)
 		which = channel_argument(&bench_command, argc, argv);
 	catch_termination_signals();
@@ -231,6 +231,6 @@ const struct command bench_command = {
 	.usage = "[OPTION]... [CHANNEL]\n"
 		 "Measure calls and wake-ups, and those of a pipe for comparison. Compare only\n"
 		 "the ratios with other machines. Without CHANNEL, use a temporary channel (root).\n"
-		 "With CHANNEL, it PUBLISHES lines there, which all readers get.\n",
+		 "With CHANNEL, this PUBLISHES lines on it, and all its readers get them.\n",
 	.options = options,
 };

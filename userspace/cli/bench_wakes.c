@@ -25,7 +25,7 @@
  * @subject:  channel and pipe
  * @take:     waits for a line and reads it
  * @put:      writes a line
- * @begin_ns: when the present line was written
+ * @begin_ns: when the current line was written
  * @done:     posted by the thread when it has the line
  * @leave:    the thread ends after the next line
  * @error:    why the thread ended, or 0
@@ -72,7 +72,7 @@ static int put_pipe(const struct subject *subject)
 	return write(subject->pipe[1], subject->line, LINE_BYTES) == LINE_BYTES ? 0 : -errno;
 }
 
-/* Returns how often this thread has gone to sleep. */
+/* Returns how many times this thread has slept. */
 static long count_sleeps(void)
 {
 	struct rusage usage;
@@ -191,7 +191,7 @@ int measure_wakes(const struct subject *subject, uint64_t duration_ns, struct wa
 	struct sleeper *sleepers[WAKES];
 	int ret = -ENOMEM, i;
 
-	/* The present line would not make the reader sleep. */
+	/* The reader would not sleep if there were an unseen line. */
 	lastline_skip(subject->channel);
 	sleepers[WAKE_CHANNEL] = start(subject, take_channel, put_channel);
 	sleepers[WAKE_PIPE] = start(subject, take_pipe, put_pipe);

@@ -81,8 +81,8 @@ static int list(int argc, char **argv)
 	int *numbers, count;
 
 	if (optind < argc)
-		usage_error(&list_command, "unexpected argument; try: lastline info %s",
-			    argv[optind]);
+		usage_error(&list_command, "unexpected argument: %s; try: lastline info %s",
+			    argv[optind], argv[optind]);
 	count = lastline_list(&numbers);
 	if (count < 0)
 		return channel_error("/sys/class/lastline", count);

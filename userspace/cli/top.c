@@ -278,7 +278,7 @@ static void put_title(const struct top *top, int rows)
 
 	if (top->error == -ENOSYS)
 		snprintf(line, sizeof(line),
-			 "The driver is not loaded; run as root: modprobe lastline. Waiting for it.");
+			 "The driver is not loaded; run as root: modprobe lastline. Waiting.");
 	else if (top->error)
 		snprintf(line, sizeof(line), "%s", strerror(-top->error));
 	else
@@ -472,10 +472,10 @@ static int top(int argc, char **argv)
 			top.interval_ns = parse_duration(&top_command, optarg);
 	}
 	if (optind < argc)
-		usage_error(&top_command, "unexpected argument; try: lastline info %s",
-			    argv[optind]);
+		usage_error(&top_command, "unexpected argument: %s; try: lastline info %s",
+			    argv[optind], argv[optind]);
 	if (top.interval_ns < INTERVAL_MIN_NS || top.interval_ns > INTERVAL_MAX_NS)
-		usage_error(&top_command, "invalid interval (10ms to 1h)");
+		usage_error(&top_command, "invalid time: --interval must be 10ms to 1h");
 	ret = once ? print_once(&top) : show(&top);
 	channel_table_free(&top.table);
 	return ret;

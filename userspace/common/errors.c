@@ -138,8 +138,8 @@ int channel_error(const char *which, int error)
 		permission_error(which);
 		break;
 	case -EPERM:
-		warn("%s: operation not permitted; may this container or service use the device?",
-		     which);
+		warn("%s: operation not permitted; %s", which,
+		     "check the device rules of this container or service");
 		break;
 	case -EMSGSIZE:
 		warn("%s: too long; see line_max in: lastline info %s", which, which);

@@ -20,7 +20,7 @@ static int wait_for_line(int fd, const struct lastline_map *map, __u64 seen)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	/* Reading the map takes nothing: skip the line, then check that it is the one seen. */
+	/* Reading the map does not consume the line: skip it, and check that it is the one seen. */
 	if (lseek(fd, 0, SEEK_END) < 0)
 		return -1;	/* ENODEV: the channel was removed */
 	if (lastline_map_generation(map) == seen)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Prints the newest line of a channel once a second, or that there is none.
+"""Prints the newest line of a channel once a second, or that there is no new one.
 
     newest.py [/dev/lastline0]
 """

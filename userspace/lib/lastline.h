@@ -3,11 +3,11 @@
  * liblastline: channels of the lastline driver, without ioctls. See liblastline(3).
  *
  * Errors. Functions that return int return a negative errno on failure, and then have
- * changed nothing; errno has no meaning. Every function with a channel argument may
+ * changed nothing; errno is unspecified. Every function with a channel argument may
  * return -ENODEV: the channel was removed.
  *
  * Times. All are in nanoseconds. A timeout starts with the call, a deadline is a time of
- * CLOCK_MONOTONIC; for both, 0 means not to wait and LASTLINE_FOREVER no limit. At the
+ * CLOCK_MONOTONIC; for both, 0 means not to wait, and LASTLINE_FOREVER no limit. At the
  * limit, functions return -ETIMEDOUT, or -EAGAIN if it is 0. Signal handlers interrupt a
  * wait with -EINTR; those with SA_RESTART do not interrupt lastline_take(). Times do not
  * follow time namespaces.
@@ -176,7 +176,7 @@ int lastline_clear(struct lastline *channel);
  * lastline_take - take the newest line, or wait until there is an unseen one
  * @channel:    the channel, open for reading
  * @line:       set to the line
- * @timeout_ns: time limit
+ * @timeout_ns: how long to wait
  *
  * Makes one system call, even if it waits.
  *
@@ -189,7 +189,7 @@ int lastline_take(struct lastline *channel, struct lastline_line *line, uint64_t
  * lastline_take_until - lastline_take() with a deadline
  * @channel:     the channel, open for reading
  * @line:        set to the line
- * @deadline_ns: time limit
+ * @deadline_ns: when to stop waiting
  *
  * Return: as lastline_take().
  */
@@ -245,7 +245,7 @@ int lastline_follow(struct lastline *channel,
  * lastline_wait - wait until one of several channels has a line to take
  * @channels:   channels, open for reading
  * @count:      number of channels, 1 to INT_MAX
- * @timeout_ns: time limit
+ * @timeout_ns: how long to wait
  *
  * Return: the lowest index of a channel that has a line to take or was removed, -EAGAIN,
  * -ETIMEDOUT, -EINTR, -ENOMEM, or -EINVAL if @count is out of range.
@@ -256,7 +256,7 @@ int lastline_wait(struct lastline *const *channels, size_t count, uint64_t timeo
  * lastline_wait_until - lastline_wait() with a deadline
  * @channels:    channels, open for reading
  * @count:       number of channels, 1 to INT_MAX
- * @deadline_ns: time limit
+ * @deadline_ns: when to stop waiting
  *
  * Return: as lastline_wait().
  */
@@ -265,7 +265,7 @@ int lastline_wait_until(struct lastline *const *channels, size_t count, uint64_t
 /**
  * lastline_wait_reader - wait until the channel is open for reading
  * @channel:    the channel; does not count as a reader itself
- * @timeout_ns: time limit
+ * @timeout_ns: how long to wait
  *
  * Return: the number of readers, -EAGAIN, -ETIMEDOUT, -EINTR, or an error of open(2) for
  * the sysfs attribute.
@@ -275,7 +275,7 @@ int lastline_wait_reader(struct lastline *channel, uint64_t timeout_ns);
 /**
  * lastline_wait_reader_until - lastline_wait_reader() with a deadline
  * @channel:     the channel; does not count as a reader itself
- * @deadline_ns: time limit
+ * @deadline_ns: when to stop waiting
  *
  * Return: as lastline_wait_reader().
  */
@@ -341,7 +341,7 @@ int lastline_status(int number, struct lastline_status *status);
  * @number:     N of /dev/lastlineN
  * @generation: set to the generation; 0: nothing was ever published
  *
- * Costs a seventh of lastline_status().
+ * Reads one attribute instead of the seven of lastline_status().
  *
  * Return: 0 or -ENODEV.
  */

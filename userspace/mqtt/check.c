@@ -12,7 +12,8 @@
 void check_mosq(int error)
 {
 	if (error)
-		die("%s", error == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(error));
+		die("libmosquitto failed: %s",
+		    error == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(error));
 }
 
 /**
@@ -22,5 +23,5 @@ void check_mosq(int error)
 void check_event(int error)
 {
 	if (error < 0)
-		die("%s", strerror(-error));
+		die("the event loop failed: %s", strerror(-error));
 }

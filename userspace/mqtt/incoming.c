@@ -16,7 +16,7 @@
 #include "metrics.h"
 #include "outgoing.h"
 
-#define LATE_MAX	3	/* so many late lines in a row mean a queue at the broker */
+#define LATE_MAX	3	/* this many late lines in a row mean a queue at the broker */
 
 /**
  * struct incoming - a topic and its channel
@@ -31,7 +31,7 @@
  * @received:    messages received
  * @published:   messages written to the channel
  * @duplicates:  messages dropped because the channel has their line or a newer one
- * @loops:       messages dropped because their line has passed the channel already
+ * @loops:       messages dropped because their line has already passed through the channel
  * @refused:     messages that could not be written to a channel
  * @missed:      lines missing between those received, according to their generations
  * @bytes:       bytes of payload received
@@ -191,7 +191,8 @@ static void warn_missing(struct incoming *incoming, int error)
 	const char *name = incoming->mapping.channel;
 
 	if (!incoming->missing && incoming->parent && (error == -EPERM || error == -EACCES))
-		warn("%s: permission denied; run as root: lastline add %s", name, name);
+		warn("%s: permission denied: only root may add channels; run: lastline add %s",
+		     name, name);
 	else if (!incoming->missing)
 		channel_error(name, error);
 	incoming->missing = true;
@@ -271,7 +272,7 @@ static void count_missed(struct incoming *incoming, const struct origin *origin)
 	incoming->last = *origin;
 }
 
-/* Drops duplicates, loops and lines that are older than that of the channel. */
+/* Returns false for duplicates, loops and lines that are older than that of the channel. */
 static bool should_publish(struct bridge *bridge, struct incoming *incoming,
 			   const struct mosquitto_message *message, const struct origin *origin)
 {
@@ -350,7 +351,7 @@ static void receive(struct bridge *bridge, struct incoming *incoming,
 	incoming->bytes += message->payloadlen;
 	if (origin->time_ns)
 		incoming->age_ns = now_ns(CLOCK_REALTIME) - origin->time_ns;
-	/* incoming_tick() looks for a missing channel, not every message. */
+	/* incoming_tick() looks for missing channels, so that each message need not. */
 	if (!incoming->channel && (incoming->missing || !open_channel(incoming))) {
 		incoming->refused++;
 		return;
@@ -420,16 +421,17 @@ static void add_child(struct bridge *bridge, struct incoming *parent, const char
 
 	if (!name_child(name, sizeof(name), parent, topic)) {
 		parent->refused++;
-		warn_ratelimited(&parent->ratelimit, "%s: the topic gives no valid channel name",
-				 topic);
+		warn_ratelimited(&parent->ratelimit,
+				 "%s: cannot add a channel: its name would be invalid", topic);
 	} else if (name_is_used(list, name) || outgoing_has_name(bridge, name)) {
 		parent->refused++;
-		warn_ratelimited(&parent->ratelimit, "%s: channel %s is used for another topic",
+		warn_ratelimited(&parent->ratelimit,
+				 "%s: cannot add a channel: %s is used for another topic",
 				 topic, name);
 	} else if (list->children >= bridge->settings->max_channels) {
 		parent->refused++;
 		warn_ratelimited(&list->limit_reached,
-				 "%s: no channel for this topic: the limit of --max-channels is %lu",
+				 "%s: cannot add a channel: the limit of --max-channels is %lu",
 				 topic, bridge->settings->max_channels);
 	} else {
 		child = new(&mapping);
@@ -494,7 +496,7 @@ static void subscribe_to(struct bridge *bridge, struct incoming *incoming)
 	incoming->resubscribe = false;
 	if (!link_is_mqtt5(bridge->link) &&
 	    mappings_contain(&bridge->settings->publish, &incoming->mapping)) {
-		warn("%s: cannot subscribe for %s, which is published there: needs MQTT 5",
+		warn("%s: cannot subscribe: %s is published there, which requires MQTT 5",
 		     incoming->mapping.topic, incoming->mapping.channel);
 		return;
 	}
@@ -535,7 +537,7 @@ void incoming_tick(struct bridge *bridge)
 		if (incoming->channel || is_wild(incoming->mapping.topic) ||
 		    !open_channel(incoming))
 			continue;
-		/* Once for all of its children. */
+		/* One subscription serves all children. */
 		(incoming->parent ? incoming->parent : incoming)->resubscribe = true;
 	}
 	for (incoming = bridge->incoming->first; incoming; incoming = incoming->next) {
@@ -558,7 +560,7 @@ void incoming_subscribed(struct bridge *bridge, int mid, int qos)
 		if (incoming->parent || incoming->mid != mid)
 			continue;
 		if (qos >= MQTT_RC_UNSPECIFIED)
-			warn("%s: the broker refuses the subscription: %s",
+			warn("%s: cannot subscribe: refused by the broker: %s",
 			     incoming->mapping.topic, mosquitto_reason_string(qos));
 		outgoing_subscribed(bridge, incoming->mapping.topic);
 	}

@@ -42,7 +42,7 @@ TAILQ_HEAD(outgoing_queue, outgoing);
  * @bridge:           bridge that the link belongs to
  * @mosq:             client of this attempt, or NULL between two attempts
  * @io:               event source: the socket
- * @retry:            event source: time of the next attempt
+ * @retry:            event source: time to retry
  * @queue:            channels that have a line to send
  * @in_flight_by_mid: channels with a message in flight, by message ID
  * @in_flight:        number of messages in flight
@@ -187,7 +187,7 @@ static void disconnect(struct link *link, const char *why)
 	start_retry_timer(link, delay_ns);
 }
 
-/* Disconnects. The library's own message says more than the text for its error code. */
+/* Disconnects. The library's own message is more specific than the text for its error code. */
 static void fail(struct link *link, int error)
 {
 	int saved = errno;
@@ -340,7 +340,7 @@ static void on_subscribe(struct mosquitto *mosq, void *arg, int mid, int count,
 		incoming_subscribed(link->bridge, mid, granted[0]);
 }
 
-/* Checks beforehand, because libmosquitto's error does not name the file. */
+/* libmosquitto's own error would not name the file. */
 static bool is_readable(struct link *link, const char *name)
 {
 	if (!name || !access(name, R_OK))
@@ -434,7 +434,7 @@ static int create_client(struct link *link)
 	/* A clean session, so that the broker does not queue messages while disconnected. */
 	link->mosq = mosquitto_new(settings->id, true, link);
 	if (!link->mosq)
-		die("%s", strerror(errno));
+		die("cannot create an MQTT client: %s", strerror(errno));
 	set_callbacks(link->mosq);
 	check_mosq(mosquitto_int_option(link->mosq, MOSQ_OPT_PROTOCOL_VERSION,
 					link->mqtt311 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5));
@@ -448,7 +448,7 @@ static int create_client(struct link *link)
 	return ret ? ret : set_tls(link);
 }
 
-/* Keeps little unsent data in the kernel, and gives up data that is not acknowledged. */
+/* Limits unsent data in the kernel, and the time that sent data may stay unacknowledged. */
 static void set_socket(struct link *link, int fd)
 {
 	unsigned int unsent = 1, timeout_ms = link->bridge->settings->keepalive * 2000;

@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	struct program program = { .argc = argc, .argv = argv };
 	struct settings *settings;
 
-	/* If SIGCHLD were ignored, as inherited, waiting for a child would fail. */
+	/* SIGCHLD may be inherited as ignored, and then waitpid() would fail. */
 	signal(SIGCHLD, SIG_DFL);
 	mosquitto_lib_init();
 	settings = settings_parse(argc, argv);

@@ -17,7 +17,7 @@ struct metric {
 	json_int_t value;
 };
 
-void metrics_append(json_t *array, const struct mapping *mapping, bool there,
+void metrics_append(json_t *array, const struct mapping *mapping, bool exists,
 		    const struct metric *metrics);
 
 #endif /* LASTLINE_METRICS_H */

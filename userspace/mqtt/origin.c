@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The origin of a line and the channels it has passed, as MQTT 5 user properties:
+ * The origin of a line and the channels it has passed through, as MQTT 5 user properties:
  *
  *	lastline-origin		ID/CHANNEL of the first bridge
  *	lastline-generation	generation of the line on that channel
  *	lastline-time		time of publication there, CLOCK_REALTIME in nanoseconds
- *	lastline-via		BOOT/NUMBER, once for each channel that the line has passed
+ *	lastline-via		BOOT/NUMBER, once for each of these channels
  *
- * A bridge drops a line that has already passed the channel it would be published on.
+ * A bridge drops a line that has already passed through the channel it is for.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static const char *this_boot(void)
 		return id;
 	file = fopen(BOOT_ID, "re");
 	if (!file)
-		die("%s: %s", BOOT_ID, strerror(errno));
+		die("cannot read %s: %s", BOOT_ID, strerror(errno));
 	while (digits < BOOT_DIGITS && (c = getc(file)) != EOF) {
 		if (c != '-')
 			id[digits++] = c;
@@ -71,7 +71,7 @@ void origin_init(struct origin *origin, const char *id, const char *channel,
  * @origin: origin of the line
  * @number: number of the channel
  *
- * Return: false if the line has passed too many channels already.
+ * Return: false if the line has passed through too many channels already.
  */
 bool origin_add_hop(struct origin *origin, int number)
 {
@@ -131,7 +131,7 @@ size_t origin_properties_size(const struct origin *origin)
 		origin->hop_count * property_size(VIA, ORIGIN_HOP_SIZE);
 }
 
-/* Ignores values that are too long: no bridge sends such. */
+/* Ignores values that are longer than any that a bridge sends. */
 static void read_property(struct origin *origin, const char *name, const char *value)
 {
 	if (!strcmp(name, ORIGIN) && strlen(value) < ORIGIN_SOURCE_SIZE) {
@@ -177,7 +177,7 @@ void origin_from_properties(struct origin *origin, const mosquitto_property *pro
  * @origin: origin of the line
  * @number: number of the channel
  *
- * Return: true if the line has passed the channel already, or has passed too many channels.
+ * Return: true if the line has passed through the channel, or through too many channels.
  */
 bool origin_is_loop(const struct origin *origin, int number)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The origin of a line and the channels it has passed, sent as message properties. */
+/* The origin of a line and the channels it has passed through, sent as message properties. */
 #ifndef LASTLINE_ORIGIN_H
 #define LASTLINE_ORIGIN_H
 
@@ -9,7 +9,7 @@
 
 #include "lastline.h"
 
-#define ORIGIN_HOPS_MAX		8	/* a line that passed more channels is in a loop */
+#define ORIGIN_HOPS_MAX		8	/* a line with more hops is in a loop */
 #define ORIGIN_SOURCE_SIZE	192	/* bytes, including the final NUL */
 #define ORIGIN_HOP_SIZE		32
 
@@ -18,7 +18,7 @@
  * @source:     ID/CHANNEL of the first bridge; "" if another MQTT client sent the line
  * @generation: generation of the line on that channel
  * @time_ns:    time of publication on that channel, CLOCK_REALTIME; 0 if unknown
- * @hops:       channels the line has passed, as BOOT/NUMBER
+ * @hops:       channels the line has passed through, as BOOT/NUMBER
  * @hop_count:  number of hops; larger than ORIGIN_HOPS_MAX if there were too many
  */
 struct origin {

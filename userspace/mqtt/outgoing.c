@@ -131,7 +131,7 @@ static void open_channel(struct outgoing *outgoing)
 	schedule_next(outgoing);
 }
 
-/* Finds out where the line comes from. Returns false if it must not be published. */
+/* Sets @origin. Returns false if the line must not be published. */
 static bool find_origin(struct outgoing *outgoing, const struct lastline_line *line, size_t size,
 			struct origin *origin)
 {
@@ -143,7 +143,7 @@ static bool find_origin(struct outgoing *outgoing, const struct lastline_line *l
 			    line);
 		return origin_add_hop(origin, outgoing->number);
 	}
-	/* Not back to its topic, and not without properties, by which loops are detected. */
+	/* Do not send a line back to its topic. Without properties loops are not detected. */
 	if (!strcmp(forwarded->topic, outgoing->mapping.topic) ||
 	    !link_is_mqtt5(outgoing->bridge->link))
 		return false;
@@ -221,7 +221,7 @@ void outgoing_send(struct outgoing *outgoing)
 	outgoing->conflated += line.missed;
 	ret = publish(outgoing, &line);
 	if (ret == MOSQ_ERR_OVERSIZE_PACKET)
-		refuse(outgoing, "larger than the broker accepts");
+		refuse(outgoing, "it is larger than the broker accepts");
 	/* After other errors the link disconnects, and the line is sent again. */
 }
 
@@ -296,7 +296,7 @@ static bool is_newer(struct outgoing *outgoing, const struct mosquitto_message *
 }
 
 /**
- * outgoing_resolve_hold - compare a received message with the line that waits for it
+ * outgoing_resolve_hold - compare a received message with the line on hold
  * @bridge:  the bridge
  * @number:  channel that the message is for
  * @message: the message

@@ -44,7 +44,7 @@ static const struct command_option options[] = {
 	  "(default: mqtt://localhost)" },
 	{ 'p', "publish", "CHANNEL=TOPIC", "publish the lines of a channel, retained" },
 	{ 's', "subscribe", "TOPIC=CHANNEL", "write messages to a channel; if TOPIC has\n"
-	  "wildcards, CHANNEL needs a *" },
+	  "wildcards, CHANNEL must have a *" },
 	{ MAX_RATE, "max-rate", "N", "lines per second of each --publish that follows" },
 	{ QOS, "qos", "N", "0 or 1, for the mappings that follow\n"
 	  "(default: 1 for --publish, 0 for --subscribe)" },
@@ -101,7 +101,7 @@ static void replace(char **text, const char *with)
 static void broker_error(const struct settings *settings)
 {
 	usage_error(&mqtt_command,
-		    "invalid broker %s: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]",
+		    "invalid broker: %s (mqtt://HOST[:PORT] or mqtts://HOST[:PORT])",
 		    settings->broker);
 }
 
@@ -145,7 +145,7 @@ static void set_id(struct settings *settings, const char *text)
 	if (!*text || strlen(text) > ID_MAX || strchr(text, '/') ||
 	    mosquitto_pub_topic_check(text) || mosquitto_validate_utf8(text, strlen(text)))
 		usage_error(&mqtt_command,
-			    "invalid id %s: use 1 to %d bytes of UTF-8 without / + #",
+			    "invalid id: %s (1 to %d bytes of UTF-8 without / + #)",
 			    text, ID_MAX);
 	replace(&settings->id, text);
 }
@@ -156,13 +156,14 @@ static void set_keepalive(struct settings *settings, const char *text)
 
 	/* Limits of libmosquitto and of the protocol */
 	if (ns < 5 * NS_PER_S || ns > UINT16_MAX * NS_PER_S)
-		usage_error(&mqtt_command, "invalid keepalive %s: use 5s to %us", text, UINT16_MAX);
+		usage_error(&mqtt_command, "invalid time: --keepalive must be 5s to %us",
+			    UINT16_MAX);
 	settings->keepalive = ns / NS_PER_S;
 }
 
 static void topic_error(const char *topic, const char *why)
 {
-	usage_error(&mqtt_command, "invalid topic \"%s\": %s", topic, why);
+	usage_error(&mqtt_command, "invalid topic: \"%s\" (%s)", topic, why);
 }
 
 static void check_topic(const char *topic, int (*well_formed)(const char *), const char *why)
@@ -206,12 +207,12 @@ static void add_publish(struct parsing *parsing, const char *text)
 	const char *equals = strchr(text, '=');
 
 	if (!equals)
-		usage_error(&mqtt_command, "--publish needs CHANNEL=TOPIC, not %s", text);
+		usage_error(&mqtt_command, "--publish requires CHANNEL=TOPIC, not %s", text);
 	check_topic(equals + 1, mosquitto_pub_topic_check,
 		    "wildcards are allowed in --subscribe only");
 	/* The channel is part of the origin property. */
 	if (mosquitto_validate_utf8(text, equals - text) || equals - text > CHANNEL_MAX)
-		usage_error(&mqtt_command, "invalid channel in %s: use at most %d bytes of UTF-8",
+		usage_error(&mqtt_command, "invalid channel: %s (at most %d bytes of UTF-8)",
 			    text, CHANNEL_MAX);
 	add_mapping(parsing, &parsing->settings->publish, text, equals, false);
 }
@@ -223,7 +224,7 @@ static void add_subscribe(struct parsing *parsing, const char *text)
 	const char *star;
 
 	if (!equals)
-		usage_error(&mqtt_command, "--subscribe needs TOPIC=CHANNEL, not %s", text);
+		usage_error(&mqtt_command, "--subscribe requires TOPIC=CHANNEL, not %s", text);
 	add_mapping(parsing, &parsing->settings->subscribe, text, equals, true);
 	mapping = &parsing->settings->subscribe.list[parsing->settings->subscribe.count - 1];
 	check_topic(mapping->topic, mosquitto_sub_topic_check,
@@ -231,7 +232,7 @@ static void add_subscribe(struct parsing *parsing, const char *text)
 	star = strchr(mapping->channel, '*');
 	if (!strpbrk(mapping->topic, "+#") != !star || (star && strchr(star + 1, '*')))
 		usage_error(&mqtt_command,
-			    "invalid mapping %s: CHANNEL needs one * if TOPIC has wildcards, else none",
+			    "invalid mapping: %s (CHANNEL must have one * if TOPIC has wildcards, else none)",
 			    text);
 }
 
@@ -301,7 +302,7 @@ static void parse_file(struct parsing *parsing, const char *name)
 	if (!file_name || strcmp(file_name, name)) {
 		replace(&file_name, name);
 		if (!read_file())
-			die("%s: %s", name, strerror(errno));
+			die("cannot read %s: %s", name, strerror(errno));
 	}
 	text = copy(file_text ? file_text : "");
 	parsing->in_file = true;
@@ -398,7 +399,7 @@ static void parse_words(struct parsing *parsing, int argc, char **argv)
 		optind = next;
 	}
 	if (optind < argc)
-		usage_error(&mqtt_command, "unexpected argument %s", argv[optind]);
+		usage_error(&mqtt_command, "unexpected argument: %s", argv[optind]);
 }
 
 static void set_defaults(struct settings *settings)
@@ -423,11 +424,12 @@ static void check_combinations(const struct settings *settings)
 	if (!settings->publish.count && !settings->subscribe.count)
 		usage_error(&mqtt_command, "nothing to do: give --publish or --subscribe");
 	if (!settings->cert_file != !settings->key_file)
-		usage_error(&mqtt_command, "--cert-file and --key-file need each other");
+		usage_error(&mqtt_command, "--cert-file and --key-file require each other");
 	if (!settings->tls && (settings->ca_file || settings->cert_file))
-		usage_error(&mqtt_command, "--ca-file and --cert-file need a --broker with mqtts://");
+		usage_error(&mqtt_command,
+			    "--ca-file and --cert-file require a --broker with mqtts://");
 	if (settings->password_file && !settings->user)
-		usage_error(&mqtt_command, "--password-file needs --user");
+		usage_error(&mqtt_command, "--password-file requires --user");
 }
 
 /**
@@ -470,7 +472,7 @@ struct settings *settings_reload(int argc, char **argv)
 	pid_t child;
 
 	if (file_name && !read_file()) {
-		warn("%s: %s", file_name, strerror(errno));
+		warn("cannot read %s: %s", file_name, strerror(errno));
 		return NULL;
 	}
 	child = fork();

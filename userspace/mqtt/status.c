@@ -183,10 +183,10 @@ static int listen_on(const struct sockaddr_un *address)
 }
 
 /**
- * status_start - start to serve the metrics
+ * status_start - start serving the metrics
  * @bridge: the bridge
  * @first:  the program is starting; exit if another bridge with the same id is running,
- *          because the two would close each other's connection again and again
+ *          because the broker would close the connection of one whenever the other connects
  *
  * Return: the server, or NULL after printing an error.
  */
@@ -221,7 +221,7 @@ struct status *status_start(struct bridge *bridge, bool first)
 }
 
 /**
- * status_stop - stop to serve the metrics
+ * status_stop - stop serving the metrics
  * @status: the server, or NULL
  */
 void status_stop(struct status *status)
@@ -322,7 +322,7 @@ int status_print(const struct settings *settings)
 	json_t *json = request(settings->id);
 
 	if (!json) {
-		warn("no bridge with id %s is running, or you may not ask it for its status",
+		warn("cannot get the status: bridge %s is not running, or permission denied",
 		     settings->id);
 		return STATUS_FAILED;
 	}

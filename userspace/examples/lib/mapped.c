@@ -30,7 +30,7 @@ static int print_sums(struct lastline *channel, const struct lastline_map *map)
 
 	for (;;) {
 		if (lastline_map_generation(map) == seen) {
-			/* Reading the map takes nothing: skip the line before the wait. */
+			/* Reading the map does not consume the line, so skip it before the wait. */
 			ret = lastline_skip(channel);
 			if (!ret && lastline_map_generation(map) == seen)
 				ret = lastline_wait(&channel, 1, LASTLINE_FOREVER);

@@ -16,7 +16,7 @@ static int look(struct lastline *channel)
 	struct lastline_line line;
 	int ret;
 
-	/* Takes nothing: the next call returns the line again. */
+	/* Does not consume the line: the next call returns it again. */
 	ret = lastline_peek(channel, &line);
 	if (ret == -EAGAIN) {
 		printf("no line\n");

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 		ret = lastline_printf(channel, "count=%d", i);
 		usleep(100000);
 	}
-	/* Without a format string. */
+	/* The same for text that is not a format. */
 	if (!ret)
 		ret = lastline_publish(channel, "done", 4);
 	if (ret)
