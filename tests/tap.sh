@@ -109,6 +109,11 @@ await()
 	done
 }
 
+has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
+
+# is_asleep PROCESS: it sleeps in a system call
+is_asleep() { local stat; read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]; }
+
 # expect WANTED ACTUAL WHAT
 expect()
 {

@@ -264,7 +264,6 @@ TEST_F(control, calls_return_enodev_and_mapping_stays_after_remove)
 	munmap((void *)map, 4096);
 }
 
-/* No timeouts, because poll() checks again at a timeout, which would hide a lost wake-up. */
 TEST_F_TIMEOUT(control, remove_wakes_read_poll_and_epoll, WAKE_TIMEOUT)
 {
 	struct pollfd attribute = { .events = POLLPRI };
@@ -349,8 +348,7 @@ FIXTURE(record)
 
 FIXTURE_SETUP(record)
 {
-	SKIP_WITHOUT_CONTROL(add_channel(&self->channel, LASTLINE_MODE_RECORD, 8192));
-	ASSERT_LE(0, self->channel.reader);
+	ADD_CHANNEL(LASTLINE_MODE_RECORD, 8192);
 }
 
 FIXTURE_TEARDOWN(record)

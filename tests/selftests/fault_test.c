@@ -4,7 +4,6 @@
  * reader copies it.
  */
 #include <sched.h>
-#include <stdatomic.h>
 #include <sys/prctl.h>
 
 #include "lastline_test.h"
@@ -134,7 +133,7 @@ FIXTURE_VARIANT_ADD(overwrite, mapping) { .read = read_map };
 
 FIXTURE_SETUP(overwrite)
 {
-	SKIP_WITHOUT_CONTROL(add_channel(&self->channel, LASTLINE_MODE_LINE, LONGEST));
+	ADD_CHANNEL(LASTLINE_MODE_LINE, LONGEST);
 	self->map = mmap(NULL, get_info(self->channel.reader).map_size, PROT_READ, MAP_SHARED,
 			 self->channel.reader, 0);
 	ASSERT_NE(MAP_FAILED, self->map);

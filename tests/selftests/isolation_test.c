@@ -117,7 +117,6 @@ static void publish(int index, __u32 number)
 	shared->written++;
 }
 
-/* Returns false on error. */
 static bool read_line(int fd, atomic_uint *number)
 {
 	char buf[LINE_SIZE + 1];

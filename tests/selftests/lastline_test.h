@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@
 /* Seconds for one test. The harness allows 30, too few on a busy machine. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	300
-/* For tests that would sleep forever if a wake-up were lost. */
+/* Seconds for a test that hangs if a wake-up is lost. A timeout of poll() would hide the loss. */
 #define WAKE_TIMEOUT		(TIMEOUT_MS / 1000)
 
 /* @call returns -1 (or MAP_FAILED) and sets errno to @error. */
@@ -50,13 +51,13 @@ do {									\
 	EXPECT_EQ(error, errno);					\
 } while (0)
 
-/* Waits until @condition is true. False after TIMEOUT_MS. */
+/* Waits until @condition is true. False after TIMEOUT_MS sleeps of 1 ms or a bit more. */
 #define WAIT_FOR(condition) ({						\
-	int ms_ = 0;							\
+	int sleeps_ = 0;						\
 									\
-	for (; !(condition) && ms_ < TIMEOUT_MS; ms_++)			\
+	for (; !(condition) && sleeps_ < TIMEOUT_MS; sleeps_++)		\
 		sleep_ms(1);						\
-	ms_ < TIMEOUT_MS;						\
+	sleeps_ < TIMEOUT_MS;						\
 })
 
 /* Returns NULL without the compiler knowing, so that it does not warn. */
@@ -115,12 +116,13 @@ static inline bool all_bytes_are(const void *memory, char byte, size_t size)
 	return !size || (bytes[0] == byte && !memcmp(bytes, bytes + 1, size - 1));
 }
 
+/* If the call fails, all bytes are 0xcc, which no test expects. */
 static inline struct lastline_info get_info(int fd)
 {
 	struct lastline_info info;
 
-	if (ioctl(fd, LASTLINE_IOC_INFO, &info))
-		info.generation = UINT64_MAX;
+	memset(&info, 0xcc, sizeof(info));
+	ioctl(fd, LASTLINE_IOC_INFO, &info);
 	return info;
 }
 
@@ -128,8 +130,8 @@ static inline struct lastline_taken get_taken(int fd)
 {
 	struct lastline_taken taken;
 
-	if (ioctl(fd, LASTLINE_IOC_TAKEN, &taken))
-		taken.generation = UINT64_MAX;
+	memset(&taken, 0xcc, sizeof(taken));
+	ioctl(fd, LASTLINE_IOC_TAKEN, &taken);
 	return taken;
 }
 
@@ -229,7 +231,7 @@ struct call {
 	void *buf;
 	size_t len;
 	pthread_t thread;
-	volatile pid_t tid;
+	atomic_int tid;
 	ssize_t ret;
 	int error;
 	char line[64];
@@ -329,7 +331,7 @@ struct test_channel {
 	int reader;
 };
 
-/* Sets all fields of @channel. False if CONTROL cannot be opened. */
+/* Sets all fields of @channel, also if it fails. */
 static inline bool add_channel(struct test_channel *channel, __u32 mode, __u32 line_max)
 {
 	struct lastline_add add = {
@@ -343,7 +345,7 @@ static inline bool add_channel(struct test_channel *channel, __u32 mode, __u32 l
 	channel->number = ioctl(channel->control, LASTLINE_CTL_ADD, &add);
 	channel->writer = open(node_path(channel->number), O_WRONLY | O_CLOEXEC);
 	channel->reader = open(node_path(channel->number), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return channel->control >= 0;
+	return channel->number >= 0 && channel->writer >= 0 && channel->reader >= 0;
 }
 
 static inline void remove_channel(struct test_channel *channel)
@@ -358,6 +360,13 @@ static inline void remove_channel(struct test_channel *channel)
 #define SKIP_WITHOUT_CONTROL(opened) do {					\
 	if (!(opened))								\
 		SKIP(return, "cannot open %s: load the module and run as root", CONTROL);	\
+} while (0)
+
+#define ADD_CHANNEL(mode, line_max) do {					\
+	bool added_ = add_channel(&self->channel, mode, line_max);		\
+										\
+	SKIP_WITHOUT_CONTROL(self->channel.control >= 0);			\
+	ASSERT_TRUE(added_);							\
 } while (0)
 
 FIXTURE(channel)

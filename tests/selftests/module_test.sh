@@ -104,13 +104,7 @@ unload_fails()
 	[ -c /dev/lastline0 ] || fail "the channel is missing"
 }
 
-reader_sleeps()
-{
-	local stat
-
-	[ "$(attribute 0 readers)" = 1 ] && read -r stat <"/proc/$1/stat" &&
-		[[ ${stat##*) } == S* ]]
-}
+reader_sleeps() { [ "$(attribute 0 readers)" = 1 ] && is_asleep "$1"; }
 
 in_use()
 {

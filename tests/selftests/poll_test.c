@@ -5,10 +5,6 @@
 
 #include "lastline_test.h"
 
-/*
- * poll(), select() and epoll_wait() check again when their timeout expires, which would hide
- * a lost wake-up. So these tests call them without a timeout and have one themselves.
- */
 TEST_F_TIMEOUT(channel, write_wakes_poll, WAKE_TIMEOUT)
 {
 	pid_t pid = write_when_asleep(self->writer, "wake\n");

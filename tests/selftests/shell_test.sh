@@ -19,14 +19,6 @@ generation() { cat "$sysfs/generation"; }
 published_since() { echo $(($(generation) - $1)); }
 newest() { head -n 1 "$dev"; }
 newest_is() { [ "$(newest)" = "$1" ]; }
-has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
-
-is_asleep()
-{
-	local stat
-
-	read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]
-}
 
 # Prints a line of eight equal words. A torn line has different words.
 line_of() { echo "$1 $1 $1 $1 $1 $1 $1 $1"; }

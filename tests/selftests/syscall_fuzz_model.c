@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See syscall_fuzz_model.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -135,13 +135,9 @@ TEST_F(channel, take_sleeps_until_deadline)
 	EXPECT_STREQ("here\n", take(self->reader, 1, &args));
 }
 
-/*
- * TAKE checks again at its deadline, which would hide a lost wake-up. So the deadlines are
- * later than the timeout of the test.
- */
 TEST_F_TIMEOUT(channel, write_wakes_take, WAKE_TIMEOUT)
 {
-	/* The second one is later than the kernel's clock can be. */
+	/* Later than the timeout of the test; the second one is later than any clock. */
 	const __u64 deadlines[] = { ms_from_now(3 * TIMEOUT_MS), LASTLINE_FOREVER - 1,
 				    LASTLINE_FOREVER };
 	struct lastline_take args;

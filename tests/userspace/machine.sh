@@ -16,7 +16,6 @@ wants()
 	{ [ "$(id -u)" = 0 ] && type -P "$@" >/dev/null; } || skip_all "needs root and $*"
 }
 
-has_line() { grep -qxF -- "$2" "$1" 2>/dev/null; }
 has_word() { grep -qF -- "$2" "$1" 2>/dev/null; }
 lines_in() { wc -l <"$1"; }
 has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } 2>/dev/null
@@ -55,13 +54,6 @@ miss()
 	done
 	read -r <&5
 	expect "$1" "$REPLY" "the line that was read"
-}
-
-is_asleep()
-{
-	local stat
-
-	read -r stat <"/proc/$1/stat" && [[ ${stat##*) } == S* ]]
 }
 
 # Reads lines "STATUS | FACT | ARGUMENT...": lastline with these arguments, run by the command
