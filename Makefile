@@ -76,7 +76,7 @@ architectures: ## build and test for arm64, armhf and s390x (ARCHES="arm64 ...")
 	@tests/check $(or $(ARCHES),architectures)
 
 .PHONY: torture
-torture: ## run all attacks for an hour or two (MINUTES=5 ATTACK="fuzz kasan")
+torture: ## run stress tests, fuzzers and models for longer (MINUTES=5 ATTACK="fuzz kasan")
 	@tests/torture $(if $(MINUTES),--minutes $(MINUTES)) $(ATTACK)
 
 .PHONY: lint

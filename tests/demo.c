@@ -152,7 +152,7 @@ int main(void)
 	device = open_device(O_WRONLY);
 
 	printf("\n%s: one writer at full speed, two readers.\n\n", DEVICE);
-	printf("       |  writer   |  slow reader, 3 a second  |  blocking reader, each line\n");
+	printf("       |  writer   | slow reader, 3 per second |  blocking reader, each line\n");
 	printf("  time | published |  got line  lines   missed |  got line  lines   missed\n");
 	printf("-------+-----------+---------------------------+--------------------------\n");
 	fflush(stdout);
@@ -180,7 +180,7 @@ int main(void)
 	kill(slow, SIGKILL);
 	kill(fast, SIGKILL);
 
-	printf("\nThe writers never blocked: %lu lines in %.0f s, %lu a second.\n", last,
+	printf("\nThe writers never blocked: %lu lines in %.0f s, %lu per second.\n", last,
 	       2 * ROWS * ROW_MS / 1000.0, last * 1000 / (2 * ROWS * ROW_MS));
 	printf("The slow reader got %lu lines, each the newest at that time, and missed %lu.\n",
 	       counts->slow.lines, counts->slow.missed);

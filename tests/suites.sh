@@ -107,7 +107,7 @@ suite mutants "$user_needs unit fuzz models lint abi" \
 	"module userspace tests" tests/mutants/run
 suite bench "vm" "module tests/bench tests/vm" tests/bench/check
 
-# expand_names NAME...: prints the suites that are meant. NAME is a suite, a group, "matrix",
+# expand_names NAME...: prints the selected suites. NAME is a suite, a group, "matrix",
 # "architectures", or [GROUP.]PROGRAM of tests/selftests.
 expand_names()
 {

@@ -24,7 +24,7 @@ static struct crowd {
 	const struct method *method;
 	unsigned int count;		/* wanted */
 	unsigned int started;		/* threads */
-	volatile unsigned int begun;	/* threads that have chosen a channel */
+	volatile unsigned int placed;	/* threads that have chosen a channel */
 	volatile unsigned int lines;	/* received by all of them */
 	volatile unsigned int absent;	/* failed to open their channel */
 	volatile bool leave;		/* read once more and end */
@@ -38,7 +38,7 @@ static struct crowd {
 
 static void *sleep_and_read(void *argument)
 {
-	unsigned int number = crowd.begun++;
+	unsigned int number = crowd.placed++;
 	char buf[LINE_BYTES];
 	struct end end;
 

@@ -326,15 +326,15 @@ test_that "a slow subscriber with --max-lag reconnects to drop the queue of the 
 
 limited_rate()
 {
-	local count begun us both=(--max-rate 5)
+	local count start us both=(--max-rate 5)
 
 	start_both
 	log_messages t/a '%p'
-	begun=${EPOCHREALTIME/./}
+	start=${EPOCHREALTIME/./}
 	flood a
 	await lines_at_least "$tmp/messages" 15
 	stop_flood a b
-	count=$(wc -l <"$tmp/messages") us=$((${EPOCHREALTIME/./} - begun))
+	count=$(wc -l <"$tmp/messages") us=$((${EPOCHREALTIME/./} - start))
 	# Plus "ready", the first and the last line, and the rounding of the division
 	[ "$count" -le $((us / 200000 + 4)) ] || fail "$count lines in $us us"
 }

@@ -61,14 +61,14 @@ test_that "a new subscriber gets the retained line at once, in each of its chann
 
 properties()
 {
-	local begun published time
+	local begin published time
 
 	add a b
 	start_broker
 	start_bridge far --subscribe t/a=b
 	log_messages t/a '%P'
 	lastline pub a old
-	begun=$(nanoseconds)
+	begin=$(nanoseconds)
 	lastline pub a x=1
 	published=$(nanoseconds)
 	start_bridge near --publish a=t/a
@@ -79,10 +79,10 @@ properties()
 		grep -qE "(^| )lastline-$property( |$)" "$tmp/messages" || fail "no $property"
 	done
 	time=$(grep -o 'lastline-time:[0-9]*' "$tmp/messages" | cut -d: -f2)
-	[[ $time -ge $begun && $time -le $((published + 1000)) ]] ||
-		fail "the time is $time, not from $begun to $published"
+	[[ $time -ge $begin && $time -le $((published + 1000)) ]] ||
+		fail "the time is $time, not from $begin to $published"
 	time=$(metric far subscribe age_ns)
-	[[ $time -ge 1000000 && $time -le $(($(nanoseconds) - begun)) ]] || fail "the age is $time"
+	[[ $time -ge 1000000 && $time -le $(($(nanoseconds) - begin)) ]] || fail "the age is $time"
 }
 test_that "a message has the line's origin, generation, time of publication and channel" properties
 

@@ -75,7 +75,7 @@ wrong_arguments()
 	END
 	expect "" "$(names)" "the channels with names"
 }
-test_that "wrong arguments are named, and the status is 2" wrong_arguments
+test_that "an error names the wrong argument, and the status is 2" wrong_arguments
 
 no_such_channel()
 {
@@ -95,7 +95,7 @@ no_such_channel()
 		1 | --once               | top
 	END
 }
-engine_test "a missing channel is named, and the status is 1" no_such_channel
+engine_test "an error names the missing channel, and the status is 1" no_such_channel
 
 no_module()
 {
@@ -104,7 +104,7 @@ no_module()
 	statuses < <(printf '1 | modprobe lastline | %s\n' list "info 0" "get engine" "watch 0" \
 		"get /dev/lastline0" "pub 0 x" "add engine" "remove 0" "clear 0" "top --once" bench)
 }
-engine_test "without the module each command says how to load it, and the status is 1" no_module
+engine_test "without the module an error shows how to load it, and the status is 1" no_module
 
 # waits MS ARGUMENT...: lastline ends with status 3 after at least this time
 waits()
@@ -334,8 +334,8 @@ engine_test "watch --stale reports a channel without a line" stale_without_line
 
 stale_while_busy()
 {
-	watch --stale 3s --on-stale 'echo STOP' --exec 'echo begun; sleep 60'
-	await is_executed begun
+	watch --stale 3s --on-stale 'echo STOP' --exec 'echo line; sleep 60'
+	await is_executed line
 	# Now the first line is stale, but not the newer one.
 	kill -STOP "$watcher"
 	: >"$tmp/out"

@@ -39,7 +39,6 @@ FIXTURE(lib)
 	number_;								\
 })
 
-/* Returns NULL on error. */
 static struct lastline *open_number(int number, int flags)
 {
 	struct lastline *channel = NULL;
@@ -116,7 +115,7 @@ static uint64_t monotonic(void)
 	return now_ns(CLOCK_MONOTONIC);
 }
 
-/* Are both times of the line equal, except for the time between reading both clocks? */
+/* Are both times of the line equal, except for the delay between reading the clocks? */
 static bool times_agree(const struct lastline_line *line)
 {
 	uint64_t before = monotonic(), realtime = now_ns(CLOCK_REALTIME), after = monotonic();
@@ -129,8 +128,8 @@ static struct lastline_info info_about(struct lastline *channel)
 {
 	struct lastline_info info;
 
-	if (lastline_info(channel, &info))
-		info.generation = UINT64_MAX;
+	memset(&info, 0xcc, sizeof(info));
+	lastline_info(channel, &info);
 	return info;
 }
 
@@ -185,7 +184,7 @@ static int find_and_open(const char *which)
 	return ret == number ? ret : -1000;
 }
 
-TEST_F(lib, open_accepts_number_name_node_and_path_until_the_removal)
+TEST_F(lib, open_accepts_number_name_node_and_path_until_removal)
 {
 	char path[64], node[64], link[64];
 	struct stat st;
@@ -213,7 +212,7 @@ TEST_F(lib, open_accepts_number_name_node_and_path_until_the_removal)
 	unlink(link);
 }
 
-TEST_F(lib, open_returns_enodev_without_such_a_channel)
+TEST_F(lib, open_returns_enodev_for_missing_channel)
 {
 	static const char * const nowhere[] = {
 		"", "4095", "4096", "99999999999999999999", "-1", "0x0", " 0", "lastline",
@@ -278,7 +277,7 @@ static int look_without_driver(const struct lastline_add *add)
 	       lastline_remove(0) != -ENOSYS;
 }
 
-TEST_F(lib, calls_return_enosys_without_the_driver)
+TEST_F(lib, calls_return_enosys_without_driver)
 {
 	pid_t pid = fork();
 
@@ -305,7 +304,7 @@ TEST_F(lib, open_sets_cloexec_and_ignores_other_flags_than_nonblock)
 	lastline_close(NULL);
 }
 
-TEST_F(lib, publish_adds_the_newline_if_it_is_missing)
+TEST_F(lib, publish_adds_newline_if_it_is_missing)
 {
 	PUBLISH("without");
 	EXPECT_TAKE("without\n");
@@ -320,7 +319,7 @@ TEST_F(lib, publish_adds_the_newline_if_it_is_missing)
 	EXPECT_EQ(4, info_about(self->reader).generation);
 }
 
-TEST_F(lib, publish_returns_einval_for_a_newline_inside_a_line)
+TEST_F(lib, publish_returns_einval_for_newline_inside_line)
 {
 	EXPECT_EQ(-EINVAL, publish(self->writer, "two\nlines"));
 	EXPECT_EQ(-EINVAL, publish(self->writer, "two\nlines\n"));
@@ -332,7 +331,7 @@ TEST_F(lib, publish_returns_einval_for_a_newline_inside_a_line)
 	EXPECT_TAKE("next\n");
 }
 
-TEST_F(lib, publish_returns_emsgsize_for_a_line_that_is_too_long)
+TEST_F(lib, publish_returns_emsgsize_for_line_that_is_too_long)
 {
 	char line[LASTLINE_LINE_MAX_MIN + 1];
 
@@ -350,7 +349,7 @@ TEST_F(lib, publish_returns_emsgsize_for_a_line_that_is_too_long)
 	EXPECT_EQ(2, self->line.generation);
 }
 
-TEST_F(lib, publish_adds_nothing_to_a_record)
+TEST_F(lib, publish_adds_nothing_to_record)
 {
 	char record[LASTLINE_LINE_MAX_MIN + 1] = "a\nb\n\n";
 
@@ -423,7 +422,7 @@ TEST_F(lib, threads_publish_whole_lines_on_one_channel)
 	EXPECT_EQ(2 * LINES, info_about(self->reader).generation);
 }
 
-TEST_F(lib, take_returns_the_newest_line_with_generation_and_times)
+TEST_F(lib, take_returns_newest_line_with_generation_and_times)
 {
 	uint64_t before, after;
 	int i;
@@ -472,13 +471,13 @@ TEST_F(lib, take_counts_missed_lines_but_not_those_skipped)
 	EXPECT_EQ(0, self->line.missed);
 }
 
-/* Never ends lastline_follow(). */
+/* lastline_follow() continues. */
 static int go_on(const struct lastline_line *line, void *arg)
 {
 	return 0;
 }
 
-TEST_F(lib, calls_return_ebadf_without_the_access_mode_they_need)
+TEST_F(lib, calls_require_their_access_mode)
 {
 	struct lastline *both = open_number(self->number, O_RDWR);
 	const struct lastline_map *map;
@@ -506,7 +505,7 @@ TEST_F(lib, calls_return_ebadf_without_the_access_mode_they_need)
 	lastline_close(both);
 }
 
-TEST_F(lib, peek_returns_the_newest_line_and_does_not_take_it)
+TEST_F(lib, peek_returns_newest_line_and_does_not_take_it)
 {
 	const struct lastline_map *map, *again;
 	struct lastline_line peeked;
@@ -590,13 +589,13 @@ static bool forge_map(struct lastline *channel, __u32 version)
 	return done;
 }
 
-TEST_F(lib, peek_returns_ebusy_if_the_line_is_always_being_overwritten)
+TEST_F(lib, peek_returns_ebusy_if_line_is_always_being_overwritten)
 {
 	ASSERT_TRUE(forge_map(self->reader, LASTLINE_MAP_VERSION));
 	EXPECT_UNTOUCHED_BY(-EBUSY, lastline_peek(self->reader, &self->line));
 }
 
-TEST_F(lib, map_and_peek_return_enosys_for_an_unknown_version)
+TEST_F(lib, map_and_peek_return_enosys_for_unknown_version)
 {
 	const struct lastline_map *map = (void *)self;
 
@@ -627,7 +626,7 @@ static int each(const struct lastline_line *line, void *arg)
 	return followed->calls == 3 ? 42 : 0;
 }
 
-TEST_F(lib, follow_calls_a_function_until_it_returns_nonzero)
+TEST_F(lib, follow_calls_function_until_it_returns_nonzero)
 {
 	struct followed followed = { .writer = self->writer };
 
@@ -640,7 +639,7 @@ TEST_F(lib, follow_calls_a_function_until_it_returns_nonzero)
 			lastline_follow(self->reader, go_on, NULL));
 }
 
-TEST_F(lib, wait_returns_the_first_channel_with_an_unseen_line)
+TEST_F(lib, wait_returns_first_channel_with_unseen_line)
 {
 	struct lastline *readers[2] = { open_number(self->number, O_RDONLY), self->reader };
 
@@ -660,7 +659,7 @@ TEST_F(lib, wait_returns_the_first_channel_with_an_unseen_line)
 	lastline_close(readers[0]);
 }
 
-TEST_F(lib, wait_reader_returns_the_number_of_other_readers)
+TEST_F(lib, wait_reader_returns_number_of_other_readers)
 {
 	struct lastline *both = open_number(self->number, O_RDWR);
 
@@ -713,7 +712,7 @@ static const struct {
 	both_;									\
 })
 
-TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
+TEST_F(lib, waits_end_at_their_deadline_or_by_signal)
 {
 	struct lastline *both = OPEN_BOTH();
 	unsigned int i;
@@ -724,7 +723,6 @@ TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
 		EXPECT_WAITS(200, -ETIMEDOUT, waits[i].wait(both, false, 200 * MS));
 		EXPECT_WAITS(200, -ETIMEDOUT,
 			     waits[i].wait(both, true, monotonic() + 200 * MS));
-		/* A deadline in the past. */
 		EXPECT_WAITS(0, -ETIMEDOUT, waits[i].wait(both, true, 1));
 	}
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
@@ -741,7 +739,7 @@ TEST_F(lib, waits_end_at_their_deadline_or_by_a_signal)
 	lastline_close(both);
 }
 
-TEST_F(lib, waits_end_at_their_event_or_when_the_channel_is_removed)
+TEST_F(lib, waits_end_at_their_event_or_when_channel_is_removed)
 {
 	static const uint64_t times[] = {
 		PATIENCE_NS, LASTLINE_FOREVER, LASTLINE_FOREVER - 1, 1ULL << 63,
@@ -766,7 +764,7 @@ TEST_F(lib, waits_end_at_their_event_or_when_the_channel_is_removed)
 	}
 }
 
-/* Runs @pid until its next system call. Returns its number, or -1 at the end. */
+/* Runs @pid until its next system call. Returns the call's number, or -1 after an exit. */
 static long next_call(pid_t pid)
 {
 	struct __ptrace_syscall_info info;
@@ -839,7 +837,7 @@ TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
 	long call;
 
 	if (getenv("ON_VALGRIND"))
-		SKIP(return, "valgrind makes system calls of its own");
+		SKIP(return, "valgrind makes other system calls");
 	/* The first take allocates the buffer. */
 	EXPECT_NOTHING();
 	EXPECT_ONE_CALL(SYS_ioctl, take, self->reader, 0, -EAGAIN);
@@ -858,7 +856,7 @@ TEST_F(lib, take_and_publish_make_one_system_call_and_peek_none)
 	EXPECT_EQ(0, trace_calls(peek_once, self->reader, 0, 0, &call));
 }
 
-TEST_F(lib, list_returns_all_channels_ascending)
+TEST_F(lib, list_returns_all_channels_in_order)
 {
 	int *numbers, count, i, ours = 0;
 	char which[16];
@@ -880,7 +878,7 @@ TEST_F(lib, list_returns_all_channels_ascending)
 	free(numbers);
 }
 
-TEST_F(lib, status_generation_and_info_describe_a_channel)
+TEST_F(lib, status_generation_and_info_describe_channel)
 {
 	struct lastline_status status;
 	struct lastline_info info;
@@ -910,7 +908,7 @@ TEST_F(lib, status_generation_and_info_describe_a_channel)
 	EXPECT_TAKE("line\n");
 }
 
-TEST_F(lib, add_creates_a_channel_with_its_parameters)
+TEST_F(lib, add_creates_channel_with_its_parameters)
 {
 	struct lastline_status status;
 	struct stat st;
@@ -938,7 +936,7 @@ TEST_F(lib, add_creates_a_channel_with_its_parameters)
 	EXPECT_EQ(-EINVAL, lastline_add(&self->add));
 }
 
-TEST_F(lib, calls_return_enodev_once_the_channel_is_removed)
+TEST_F(lib, calls_return_enodev_after_removal)
 {
 	struct lastline *unmapped = open_number(self->number, O_RDONLY);
 	struct lastline_status status = { .generation = 7 };
@@ -981,7 +979,7 @@ TEST_F(lib, calls_return_enomem_without_memory_and_lose_no_line)
 	int taken, peeked, waited, printed;
 
 	if (getenv("ON_VALGRIND"))
-		SKIP(return, "valgrind needs memory of its own");
+		SKIP(return, "valgrind allocates memory, too");
 	CHANGE_CHANNEL(line_max, LASTLINE_LINE_MAX_MAX);
 	PUBLISH("kept");
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));

@@ -260,7 +260,7 @@ module_removed()
 	terminal send-keys q
 	await shows "ended with 0"
 }
-test_that "without the module top says how to load it, and continues when it is loaded" module_removed
+test_that "without the module top shows how to load it, and continues when it is loaded" module_removed
 
 bad_terminal()
 {
