@@ -571,11 +571,15 @@ error_in_file()
 	printf 'good\n\nbad --frobnicate\n' >"$tmp/a.conf"
 	printf 'good\nbad/name\n' >"$tmp/b.conf"
 	echo --record >"$tmp/c.conf"
+	printf 'good\n#\0\n' >"$tmp/d.conf"
+	mkdir -p "$tmp/directory/e.conf"
 	statuses <<-END
 		2 | a.conf:3: | add --from $tmp/a.conf
 		2 | --frobnicate | add --from $tmp/a.conf
 		2 | b.conf:2: bad/name | add --from $tmp/b.conf
 		2 | c.conf:1: | add --from $tmp/c.conf
+		2 | d.conf:2: | add --from $tmp/d.conf
+		1 | e.conf: Is a directory | add --from $tmp/directory
 		2 | a.conf:3: | add --from $tmp
 	END
 	expect "" "$(names)" "the names"

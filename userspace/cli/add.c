@@ -169,7 +169,6 @@ static void plan_line(struct plan *plan, const char *file, unsigned int number, 
 	struct step *step;
 	int argc = 1;
 
-	set_error_location(file, number);
 	line[strcspn(line, "#\n")] = '\0';
 	while ((word = strtok_r(rest, " \t\r", &rest))) {
 		if (argc == WORDS_MAX)
@@ -192,14 +191,21 @@ static void plan_file(struct plan *plan, const char *path)
 	unsigned int number = 0;
 	char *line = NULL;
 	size_t size = 0;
+	ssize_t len;
 	FILE *file;
 
 	file = fopen(path, "re");
 	if (!file)
 		die("cannot read %s: %s", path, strerror(errno));
-	while (getline(&line, &size, file) > 0)
-		plan_line(plan, path, ++number, line);
+	while ((len = getline(&line, &size, file)) > 0) {
+		set_error_location(path, ++number);
+		if (strlen(line) < (size_t)len)
+			usage_error(&add_command, "the line contains a NUL byte");
+		plan_line(plan, path, number, line);
+	}
 	set_error_location(NULL, 0);
+	if (ferror(file) || !feof(file))
+		die("cannot read %s: %s", path, strerror(errno));
 	free(line);
 	fclose(file);
 }
