@@ -41,6 +41,9 @@ static const char *this_boot(void)
 			id[digits++] = c;
 	}
 	fclose(file);
+	/* A shorter one could be that of another machine, too. */
+	if (digits < BOOT_DIGITS)
+		die("cannot read %s: it is too short", BOOT_ID);
 	return id;
 }
 
