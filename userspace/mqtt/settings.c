@@ -80,8 +80,9 @@ struct parsing {
 	bool in_file;
 };
 
-/* The configuration file as it was last read */
+/* The configuration file as it was last read, up to a NUL */
 static char *file_name, *file_text;
+static bool file_has_nul;
 
 static char *copy(const char *text)
 {
@@ -276,20 +277,28 @@ static void parse_line(struct parsing *parsing, unsigned int number, char *line)
 	free(argv[1]);
 }
 
-/* Reads the file up to a NUL or its end. Sets errno and returns false if that fails. */
+/* Sets errno and returns false if it fails. */
 static bool read_file(void)
 {
 	FILE *file = fopen(file_name, "re");
+	char *text = NULL;
 	size_t size = 0;
-	bool good;
+	ssize_t len;
+	int error;
 
 	if (!file)
 		return false;
-	free(file_text);
-	file_text = NULL;
-	good = getdelim(&file_text, &size, '\0', file) >= 0 || feof(file);
+	len = getdelim(&text, &size, '\0', file);
+	error = ferror(file) || (len < 0 && !feof(file)) ? errno : 0;
 	fclose(file);
-	return good;
+	/* Without a byte, getdelim() leaves the buffer uninitialized. */
+	if (!error) {
+		replace(&file_text, len > 0 ? text : "");
+		file_has_nul = len > 0 && !text[len - 1];
+	}
+	free(text);
+	errno = error;
+	return !error;
 }
 
 static void parse_file(struct parsing *parsing, const char *name)
@@ -304,11 +313,13 @@ static void parse_file(struct parsing *parsing, const char *name)
 		if (!read_file())
 			die("cannot read %s: %s", name, strerror(errno));
 	}
-	text = copy(file_text ? file_text : "");
+	text = copy(file_text);
 	parsing->in_file = true;
 	rest = text;
 	while ((line = strsep(&rest, "\n")))
 		parse_line(parsing, ++number, line);
+	if (file_has_nul)
+		usage_error(&mqtt_command, "the line contains a NUL byte");
 	parsing->in_file = false;
 	set_error_location(NULL, 0);
 	free(text);
