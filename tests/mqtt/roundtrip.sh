@@ -8,6 +8,7 @@ set -u
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
 patience=60
+export MALLOC_PERTURB_=165	# fills memory that a program must not use
 
 start_broker()
 {
@@ -82,6 +83,43 @@ round_trip()
 	expect "one three four" "$(paste -sd ' ' "$tmp/arrived")" "what arrived"
 }
 test_that "the newest line crosses a broker once, also after its restart" round_trip
+
+bad_files()
+{
+	local file login=(--publish "0=t" --user me --password-file "$tmp/password")
+
+	start_broker
+	mkdir "$tmp/directory"
+	mkfifo "$tmp/pipe"
+	: >"$tmp/empty"
+	printf '\r\nsecond' >"$tmp/blank"
+	printf '\0' >"$tmp/nul"
+	printf %065536d 0 >"$tmp/long"
+	for file in empty blank nul long directory pipe nosuch; do
+		ln -sfn "$file" "$tmp/password"
+		fails_with 2 "lastline-mqtt: $tmp/password: " timeout 20 lastline-mqtt --id near \
+			--broker mqtt://127.0.0.1 "${login[@]}"
+	done
+	fails_with 2 --publish lastline-mqtt --config "$tmp/empty"
+	fails_with 2 "$tmp/nul:1: " lastline-mqtt --config "$tmp/nul"
+
+	ln -sfn good "$tmp/password"
+	printf right >"$tmp/good"
+	printf '%s %s\n' "${login[@]#--}" >"$tmp/bridge.conf"
+	start_bridge near --config "$tmp/bridge.conf" 2>>"$tmp/near"
+	: >"$tmp/good"
+	kill -HUP "$!"
+	await grep "$tmp/password: " "$tmp/near"
+	metric_is near connected true || fail "it does not keep its connection"
+	stop_broker
+	start_broker
+	: >"$tmp/near"
+	await grep "$tmp/password: " "$tmp/near"
+	expect 1 "$(grep -c "as near" "$tmp/broker")" "the number of connections"
+	echo right >"$tmp/good"
+	await metric_is near connected true
+}
+test_that "a bad password file prevents start, reload and connections, and nothing is sent" bad_files
 
 remove_channels()
 {

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the tests of the library and some commands under valgrind. An error or a leak fails the
-# test. Needs root, the module, and both installed. The argument is lib_test_shared.
+# Runs the tests of the library, some commands and the bridge under valgrind. An error or a
+# leak fails the test. Needs root, the module, and all installed. The argument is
+# lib_test_shared.
 #
 # valgrind derives the size and direction of an ioctl from its number, and would warn of
 # CLEAR. It does not report reachable memory, which killed processes leave. --exec and
@@ -11,7 +12,7 @@ set -u
 
 # shellcheck source=tests/userspace/machine.sh
 . "$(dirname "$0")/machine.sh"
-wants lastline valgrind
+wants lastline lastline-mqtt valgrind
 export ON_VALGRIND=1
 
 checked=(valgrind --quiet --error-exitcode=99 --leak-check=full --sim-hints=lax-ioctls)
@@ -41,6 +42,23 @@ commands()
 	END
 }
 test_that "valgrind finds no error or leak in the commands" commands
+
+# There is no broker. The bridge reads the password for each attempt to connect.
+bridge()
+{
+	set -- "${checked[@]}" lastline-mqtt --broker mqtt://127.0.0.1:1 --publish 0=t \
+		--user me --password-file "$tmp/password"
+	: >"$tmp/password"
+	fails_with 2 "$tmp/password: " "$@"
+	echo secret >"$tmp/password"
+	"$@" 2>"$tmp/log" &
+	await grep refused "$tmp/log"
+	: >"$tmp/password"
+	await grep "$tmp/password: " "$tmp/log"
+	kill -TERM "$!"
+	wait "$!" || fail "$(cat "$tmp/log")"
+}
+test_that "valgrind finds no error or leak in a bridge whose password file becomes empty" bridge
 
 after=put_channels_back
 "${checked[@]}" "$1" || tap_failed=1

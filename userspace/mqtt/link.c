@@ -22,6 +22,7 @@
 #include "incoming.h"
 #include "link.h"
 #include "outgoing.h"
+#include "password.h"
 
 #define STABLE_NS	(10 * NS_PER_S)	/* after a shorter connection, back off */
 #define BACKOFF_MAX_S	60
@@ -349,37 +350,25 @@ static bool is_readable(struct link *link, const char *name)
 	return false;
 }
 
-/* The first line of the file; the caller frees it. */
-static char *read_password(const char *name)
-{
-	FILE *file = fopen(name, "re");
-	char *password = NULL;
-	size_t size = 0;
-
-	if (!file)
-		return NULL;
-	if (getline(&password, &size, file) >= 0)
-		password[strcspn(password, "\r\n")] = '\0';
-	fclose(file);
-	return password;
-}
-
 static int set_user(struct link *link)
 {
 	const struct settings *settings = link->bridge->settings;
-	char *password = NULL;
+	const char *why;
+	char *password;
 	int ret;
 
 	if (!settings->user)
 		return 0;
-	if (!is_readable(link, settings->password_file))
+	if (!settings->password_file)
+		return mosquitto_username_pw_set(link->mosq, settings->user, NULL);
+	why = password_read(settings->password_file, &password);
+	if (why) {
+		snprintf(link->problem, sizeof(link->problem), "%s: %s",
+			 settings->password_file, why);
 		return MOSQ_ERR_AUTH;
-	if (settings->password_file)
-		password = read_password(settings->password_file);
+	}
 	ret = mosquitto_username_pw_set(link->mosq, settings->user, password);
-	if (password)
-		explicit_bzero(password, strlen(password));
-	free(password);
+	password_free(password);
 	return ret;
 }
 

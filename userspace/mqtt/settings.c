@@ -12,6 +12,7 @@
 
 #include "origin.h"
 #include "mqtt.h"
+#include "password.h"
 
 #define PORT		1883
 #define TLS_PORT	8883
@@ -443,16 +444,23 @@ static void check_combinations(const struct settings *settings)
 		usage_error(&mqtt_command, "--password-file requires --user");
 }
 
-/**
- * settings_parse - parse the command line and the configuration file
- * @argc: number of arguments
- * @argv: arguments
- *
- * Exits if there is an error.
- *
- * Return: the settings; the caller frees them with settings_free().
- */
-struct settings *settings_parse(int argc, char **argv)
+/* Does not keep the password, because the file is read for each connection. */
+static void check_password(const struct settings *settings)
+{
+	const char *why;
+	char *password;
+
+	if (settings->status || !settings->password_file)
+		return;
+	why = password_read(settings->password_file, &password);
+	if (why) {
+		warn("%s: %s", settings->password_file, why);
+		exit(STATUS_USAGE);
+	}
+	password_free(password);
+}
+
+static struct settings *parse(int argc, char **argv)
 {
 	struct parsing parsing = { .next.qos = -1 };
 
@@ -469,11 +477,29 @@ struct settings *settings_parse(int argc, char **argv)
 }
 
 /**
+ * settings_parse - parse the command line and the configuration file
+ * @argc: number of arguments
+ * @argv: arguments
+ *
+ * Exits if there is an error, or no password in its file.
+ *
+ * Return: the settings; the caller frees them with settings_free().
+ */
+struct settings *settings_parse(int argc, char **argv)
+{
+	struct settings *settings = parse(argc, argv);
+
+	check_password(settings);
+	return settings;
+}
+
+/**
  * settings_reload - read the configuration file again
  * @argc: number of arguments
  * @argv: arguments
  *
  * A child process parses the file first, because an error ends the process that parses it.
+ * Only the child checks the password: its file may change before this process reads it.
  *
  * Return: the new settings, or NULL after printing an error.
  */
@@ -493,7 +519,7 @@ struct settings *settings_reload(int argc, char **argv)
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0 || status)
 		return NULL;
-	return settings_parse(argc, argv);
+	return parse(argc, argv);
 }
 
 /**
