@@ -32,7 +32,7 @@ static inline void read_file(const char *path, char *value, size_t size)
 /*
  * Hides warnings from the console. The kernel prints a call trace when an allocation fails
  * or when it kills a process because memory is short, and the VM treats a call trace on the
- * console as a bug. Errors are still printed, and tests/vm/init detects warnings in other ways.
+ * console as a bug. Errors are still printed, and the VM detects warnings in other ways.
  */
 static inline void mute_console(bool mute)
 {
