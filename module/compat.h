@@ -10,11 +10,8 @@
 
 #include <linux/device.h>
 #include <linux/export.h>
-#include <linux/fs.h>
 #include <linux/instrumented.h>
 #include <linux/sched.h>
-#include <linux/splice.h>
-#include <linux/uio.h>
 #include <linux/version.h>
 
 /* 5.11 moved ALIGN() to a header of its own. */
@@ -44,11 +41,6 @@ static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memc
 }
 #else
 #define compat_set_active_memcg	set_active_memcg
-#endif
-
-/* 6.0 added iterators over a single user buffer (ITER_UBUF). */
-#ifndef COMPAT_HAS_USER_BACKED_ITER
-#define user_backed_iter	iter_is_iovec
 #endif
 
 /* 6.1 split instrument_copy_from_user() in two for KMSAN. */
@@ -88,11 +80,6 @@ static inline struct mem_cgroup *compat_set_active_memcg(struct mem_cgroup *memc
 #define compat_class_create(name)	class_create(name)
 #else
 #define compat_class_create(name)	class_create(THIS_MODULE, name)
-#endif
-
-/* 6.5 replaced generic_file_splice_read(). */
-#ifndef COMPAT_HAS_COPY_SPLICE_READ
-#define copy_splice_read	generic_file_splice_read
 #endif
 
 #endif /* LASTLINE_COMPAT_H */

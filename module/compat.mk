@@ -7,10 +7,8 @@ compat-has = $(shell grep -qs '$(3)' $(srctree)/include/linux/$(2) && echo -DCOM
 
 compat-flags := \
 	$(call compat-has,UNALIGNED_H,unaligned.h,.) \
-	$(call compat-has,USER_BACKED_ITER,uio.h,user_backed_iter) \
 	$(call compat-has,INSTRUMENT_BEFORE,instrumented.h,instrument_copy_from_user_before) \
 	$(call compat-has,DEVNODE_CONST,device.h,[*]devnode..const struct device) \
 	$(call compat-has,UEVENT_CONST,device.h,[*]uevent..const struct device) \
 	$(call compat-has,VM_FLAGS_CLEAR,mm.h,vm_flags_clear) \
-	$(call compat-has,CLASS_WITHOUT_OWNER,device/class.h,class_create.const char) \
-	$(call compat-has,COPY_SPLICE_READ,fs.h,copy_splice_read)
+	$(call compat-has,CLASS_WITHOUT_OWNER,device/class.h,class_create.const char)

@@ -206,7 +206,10 @@ static int lastline_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
-/* The operations that both modes share. */
+/*
+ * The operations that both modes share. Without splice_read(), splice() and sendfile() from a
+ * channel fail: a splice that sleeps for a line would keep its pipe locked.
+ */
 #define LASTLINE_FOPS						\
 	.owner = THIS_MODULE,					\
 	.open = lastline_open,					\
@@ -214,7 +217,6 @@ static int lastline_release(struct inode *inode, struct file *filp)
 	.release = lastline_release,				\
 	.read = lastline_read,					\
 	.read_iter = lastline_read_iter,			\
-	.splice_read = copy_splice_read,			\
 	.splice_write = iter_file_splice_write,			\
 	.poll = lastline_poll,					\
 	.mmap = lastline_mmap,					\

@@ -108,9 +108,6 @@ static __always_inline ssize_t read_fast(struct lastline_file *file, const struc
 {
 	ssize_t ret;
 
-	if (!usermem_is_user(to))
-		return 0;
-
 	spin_lock(&file->lock);
 	pagefault_disable();
 	if (file_rest_left(file))
@@ -239,8 +236,8 @@ static bool commit_read(struct lastline_file *file, struct read_snapshot *snapsh
 }
 
 /*
- * Handles every case: a short buffer, a page that is not present, a pipe, a line that was
- * overwritten during each attempt. Does not sleep for a line.
+ * Handles every case: a short buffer, a page that is not present, a line that was overwritten
+ * during each attempt. Does not sleep for a line.
  */
 static noinline ssize_t read_slow(struct lastline_file *file, struct usermem to,
 				  struct lastline_take *result)
@@ -302,7 +299,7 @@ static __always_inline ssize_t try_read(struct lastline_file *file, const struct
  * Sleeps until a read may return data or an error. Returns -ETIMEDOUT at @deadline, on
  * CLOCK_MONOTONIC, if it is not NULL.
  */
-static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t *deadline)
+static int wait_for_line(struct lastline_file *file, ktime_t *deadline)
 {
 	struct lastline_channel *channel = file->channel;
 	DECLARE_WAITQUEUE(wait, current);
@@ -315,7 +312,7 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 	atomic_inc(&channel->sleepers);
 	for (;;) {
 		/* (F) Full barrier; see lastline_channel_wake_readers(). */
-		set_current_state(state);
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
 		if (may_have_data(file) || file_is_removed(file))
 			break;
 		if (signal_pending(current)) {
@@ -338,17 +335,10 @@ static int wait_for_line(struct lastline_file *file, unsigned int state, ktime_t
 static noinline ssize_t wait_and_read(struct lastline_file *file, struct usermem to,
 				      ktime_t *deadline, struct lastline_take *result)
 {
-	unsigned int state = TASK_INTERRUPTIBLE;
 	ssize_t ret;
 
-	/*
-	 * A splice holds the mutex of its pipe. If it were frozen, tasks that wait for the
-	 * mutex could not be frozen.
-	 */
-	if (usermem_is_user(&to))
-		state |= TASK_FREEZABLE;
 	do {
-		ret = wait_for_line(file, state, deadline);
+		ret = wait_for_line(file, deadline);
 		if (!ret)
 			ret = try_read(file, &to, result);
 	} while (ret == -EAGAIN);

@@ -264,13 +264,4 @@ static __always_inline void usermem_revert(const struct usermem *to, u32 len)
 		iov_iter_revert(to->iter, len);
 }
 
-/*
- * False for the kernel's own iterators, such as pipes: copying to them may allocate memory,
- * and the caller may hold the mutex of the pipe.
- */
-static __always_inline bool usermem_is_user(const struct usermem *to)
-{
-	return !to->iter || user_backed_iter(to->iter);
-}
-
 #endif /* LASTLINE_USERMEM_H */

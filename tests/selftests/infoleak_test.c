@@ -158,23 +158,8 @@ static ssize_t with_readv(int fd, char *buf, size_t room)
 	return readv(fd, pieces, 2);
 }
 
-static ssize_t with_splice(int fd, char *buf, size_t room)
-{
-	ssize_t len, got;
-	int ends[2];
-
-	if (pipe2(ends, O_NONBLOCK))
-		return -1;
-	len = splice(fd, NULL, ends[1], NULL, room, 0);
-	/* Read all bytes in the pipe, not only as many as splice() reports. */
-	got = read(ends[0], buf, ROOM);
-	close(ends[0]);
-	close(ends[1]);
-	return got == len ? len : -1;
-}
-
 static ssize_t (* const read_methods[])(int fd, char *buf, size_t room) = {
-	with_read, with_readv, with_splice,
+	with_read, with_readv,
 };
 
 /* Reads LINE in two pieces, the first of @first bytes. The rest of @buf must stay OWN. */

@@ -46,8 +46,6 @@ static ssize_t splice_by_pipe(bool out, int fd, char *at, size_t size)
 			ret = splice(ends[0], NULL, fd, NULL, size, 0);
 	} else {
 		ret = splice(fd, NULL, ends[1], NULL, size, 0);
-		if (ret > 0 && read(ends[0], at, ret) != ret)
-			ret = -1;
 	}
 	saved = errno;
 	close(ends[0]);
@@ -109,7 +107,7 @@ static long model_vfs(const struct descriptor *d, bool out, enum io_method metho
 		return -EBADF;
 	if (out ? !model_can_write(d->file) : !model_can_read(d->file))
 		return -EBADF;
-	if (out && method == SPLICE && d->file->flags & O_APPEND)
+	if (method == SPLICE && (!out || d->file->flags & O_APPEND))
 		return -EINVAL;
 	if (buffer->placement == KERNEL)
 		return -EFAULT;
@@ -187,7 +185,7 @@ void run_read(const struct op *op)
 	struct buffer buffer;
 	long want, got;
 
-	if (method == SPLICE || (placement == KERNEL && (method != PLAIN || !size)))
+	if (placement == KERNEL && (method != PLAIN || !size))
 		placement = PRESENT;
 	buffer = random_buffer(&output, placement, size, op->arg[3] / 16);
 	want = model_read_call(d, method, size, &buffer, wanted);

@@ -111,6 +111,26 @@ TEST_F(channel, write_fsync_and_short_read_complete)
 	EXPECT_STREQ("half\n", read_str(self->reader));
 }
 
+/* The kernel copies from and to the pages of registered buffers. */
+TEST_F(channel, registered_buffers_are_written_and_read)
+{
+	char in[] = "line\nhalf", out[64] = "";
+	struct iovec buffers[] = { { in, 9 }, { out, sizeof(out) } };
+
+	START_RING();
+	ASSERT_EQ(0, io_uring_register_buffers(&ring, buffers, 2));
+	io_uring_prep_read_fixed(io_uring_get_sqe(&ring), self->reader, out, sizeof(out), -1, 1);
+	io_uring_prep_write_fixed(io_uring_get_sqe(&ring), self->writer, in, 9, -1, 0);
+	ASSERT_EQ(2, io_uring_submit(&ring));
+	EXPECT_EQ(14, next_result(TIMEOUT_MS) + next_result(TIMEOUT_MS));
+	EXPECT_STREQ("line\n", out);
+	io_uring_prep_read_fixed(io_uring_get_sqe(&ring), self->reader, out, 2, -1, 1);
+	EXPECT_EQ(5, write_str(self->writer, "way\nx"));
+	ASSERT_EQ(1, io_uring_submit(&ring));
+	EXPECT_EQ(2, next_result(TIMEOUT_MS));
+	EXPECT_STREQ("hane\n", out);
+}
+
 /* Debian 12's liburing does not define it. */
 #define OP_READ_MULTISHOT	49
 

@@ -47,11 +47,4 @@ static inline size_t copy_to_iter(const void *from, size_t len, struct iov_iter 
 	return copied;
 }
 
-static inline bool iter_is_iovec(const struct iov_iter *iter)
-{
-	return true;
-}
-
-#define user_backed_iter	iter_is_iovec
-
 #endif /* UNIT_LINUX_UIO_H */
