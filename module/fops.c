@@ -217,7 +217,6 @@ static int lastline_release(struct inode *inode, struct file *filp)
 	.release = lastline_release,				\
 	.read = lastline_read,					\
 	.read_iter = lastline_read_iter,			\
-	.splice_write = iter_file_splice_write,			\
 	.poll = lastline_poll,					\
 	.mmap = lastline_mmap,					\
 	.llseek = lastline_llseek,				\
@@ -232,7 +231,9 @@ const struct file_operations lastline_fops[] = {
 		LASTLINE_FOPS,
 		.write = lastline_write,
 		.write_iter = lastline_write_iter,
+		.splice_write = iter_file_splice_write,
 	},
+	/* No splice_write(): two writes to a pipe can share a buffer and would be one record. */
 	[LASTLINE_MODE_RECORD] = {
 		LASTLINE_FOPS,
 		.write = lastline_write_record,

@@ -413,6 +413,21 @@ TEST_F(record, read_returns_whole_record_of_any_size)
 	munmap(record, 8192);
 }
 
+/* Two writes can share one buffer of a pipe, and would become one record. */
+TEST_F(record, splice_to_record_channel_returns_einval)
+{
+	int ends[2];
+
+	ASSERT_EQ(0, pipe(ends));
+	EXPECT_EQ(3, write_str(ends[1], "one"));
+	EXPECT_EQ(3, write_str(ends[1], "two"));
+	EXPECT_ERRNO(EINVAL, splice(ends[0], NULL, self->channel.writer, NULL, 6, 0));
+	EXPECT_STREQ("onetwo", read_str(ends[0]));
+	EXPECT_EQ(0, get_info(self->channel.reader).generation);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 TEST_F(record, invalid_record_changes_nothing)
 {
 	static char record[8193];

@@ -107,7 +107,8 @@ static long model_vfs(const struct descriptor *d, bool out, enum io_method metho
 		return -EBADF;
 	if (out ? !model_can_write(d->file) : !model_can_read(d->file))
 		return -EBADF;
-	if (method == SPLICE && (!out || d->file->flags & O_APPEND))
+	if (method == SPLICE && (!out || d->file->flags & O_APPEND ||
+				 d->file->channel->add.mode == LASTLINE_MODE_RECORD))
 		return -EINVAL;
 	if (buffer->placement == KERNEL)
 		return -EFAULT;
