@@ -68,8 +68,11 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 
 	if (file_is_removed(file))
 		return -ENODEV;
-	/* Tools that get ESPIPE treat the file as a stream, which it is. */
-	if (whence == SEEK_CUR)
+	/*
+	 * Tools that get ESPIPE treat the file as a stream, which it is. Append mode seeks to the
+	 * end, and Python expects that SEEK_CUR then works as well.
+	 */
+	if (whence == SEEK_CUR || !(filp->f_mode & FMODE_READ))
 		return -ESPIPE;
 	if (offset || (whence != SEEK_SET && whence != SEEK_END))
 		return -EINVAL;

@@ -12,6 +12,7 @@ again when a timeout expires, which would hide a lost wake-up.
 import asyncio
 import contextlib
 import io
+import logging
 import os
 import select
 import selectors
@@ -218,6 +219,31 @@ def _():
         expect(False, lines.isatty())
     with raises(io.UnsupportedOperation):
         open(DEV, 'r+')
+
+
+@test('append mode and logging.FileHandler publish lines')
+def _():
+    with open(DEV, 'a') as out:
+        print('one', file=out, flush=True)
+        expect('one\n', newest())
+        print('two', file=out)
+    expect('two\n', newest())
+    handler = logging.FileHandler(DEV)
+    handler.emit(logging.makeLogRecord({'msg': 'logged'}))
+    expect('logged\n', newest())
+    handler.close()
+
+
+@test('a+ skips the newest line, and works only without a buffer')
+def _():
+    publish('old')
+    with open(DEV, 'a+b', buffering=0) as file:
+        os.set_blocking(file.fileno(), False)
+        expect(None, file.read(100))
+        file.write(b'new\n')
+        expect(b'new\n', file.read(100))
+    with raises(OSError):
+        open(DEV, 'a+')
 
 
 @test('a nonblocking read raises BlockingIOError or returns None without a new line')

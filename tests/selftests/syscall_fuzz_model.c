@@ -284,7 +284,7 @@ int model_seek(struct file *file, off_t offset, int whence)
 		return -EINVAL;
 	if (file->channel->removed)
 		return -ENODEV;
-	if (whence == SEEK_CUR)
+	if (whence == SEEK_CUR || !model_can_read(file))
 		return -ESPIPE;
 	if (offset || (whence != SEEK_SET && whence != SEEK_END))
 		return -EINVAL;

@@ -334,6 +334,33 @@ TEST_F(channel, write_requires_write_access)
 	EXPECT_NOTHING_PUBLISHED();
 }
 
+TEST_F(channel, lseek_without_read_access_returns_espipe)
+{
+	int whence;
+
+	for (whence = SEEK_SET; whence <= SEEK_HOLE; whence++)
+		EXPECT_ERRNO(ESPIPE, lseek(self->writer, 0, whence));
+}
+
+TEST_F(channel, stdio_append_mode_publishes_and_reads_lines)
+{
+	FILE *file = fopen(dev_path(), "a");
+	char line[16];
+
+	ASSERT_NE(NULL, file);
+	EXPECT_EQ(5, fprintf(file, "line\n"));
+	EXPECT_EQ(0, fclose(file));
+	EXPECT_LATEST("line\n");
+
+	file = fopen(dev_path(), "a+");
+	ASSERT_NE(NULL, file);
+	EXPECT_NE(NULL, fgets(line, sizeof(line), file));
+	EXPECT_STREQ("line\n", line);
+	EXPECT_EQ(4, fprintf(file, "new\n"));
+	EXPECT_EQ(0, fclose(file));
+	EXPECT_LATEST("new\n");
+}
+
 TEST_F(channel, splice_publishes_lines_from_pipe)
 {
 	int ends[2];

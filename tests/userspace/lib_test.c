@@ -493,6 +493,8 @@ TEST_F(lib, calls_require_their_access_mode)
 	EXPECT_UNTOUCHED_BY(-EBADF, lastline_peek(self->writer, &self->line));
 	EXPECT_EQ(-EBADF, lastline_follow(self->writer, go_on, NULL));
 	EXPECT_EQ(-EBADF, lastline_map(self->writer, &map));
+	EXPECT_EQ(-ESPIPE, lastline_skip(self->writer));
+	EXPECT_EQ(-ESPIPE, lastline_rewind(self->writer));
 
 	ASSERT_NE(NULL, both);
 	EXPECT_EQ(0, publish(both, "own"));

@@ -212,7 +212,7 @@ int lastline_peek(struct lastline *channel, struct lastline_line *line);
  * lastline_skip - skip the newest line: the next take waits for a newer one
  * @channel: the channel
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -ESPIPE if it is not open for reading, or another negative errno.
  */
 int lastline_skip(struct lastline *channel);
 
@@ -220,7 +220,7 @@ int lastline_skip(struct lastline *channel);
  * lastline_rewind - let the next take return the newest line again
  * @channel: the channel
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -ESPIPE if it is not open for reading, or another negative errno.
  */
 int lastline_rewind(struct lastline *channel);
 
