@@ -50,6 +50,8 @@ struct lastline_rest {
  * @channel:  the channel
  * @map:      its slots; with it, readers do not touch the cache line that writers modify
  * @memcg:    memory cgroup of the opener; the buffers are charged to it
+ * @waited:   a thread has polled this file, or slept in a read of it; never cleared, because
+ *            poll() does not report when it leaves the wait queue
  * @lock:     see the top of this file
  * @read_seq: incremented when a read or lseek() consumes, skips or rewinds; a slow read uses
  *            it to detect that another one came first
@@ -65,6 +67,7 @@ struct lastline_file {
 	struct lastline_channel *channel;
 	const struct lastline_map *map;
 	struct mem_cgroup *memcg;
+	bool waited;
 
 	/* Protects everything below. */
 	spinlock_t lock;

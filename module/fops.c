@@ -38,6 +38,7 @@ static __poll_t lastline_poll(struct file *filp, poll_table *wait)
 	struct lastline_file *file = filp->private_data;
 	__poll_t events = EPOLLOUT | EPOLLWRNORM;
 
+	WRITE_ONCE(file->waited, true);
 	poll_wait(filp, &file->channel->wait, wait);
 	/*
 	 * (F) Full barrier between joining the queue and checking the generation; see
@@ -60,6 +61,15 @@ static int lastline_fasync(int fd, struct file *filp, int on)
 	/* (F) orders this before the process's next read; see lastline_channel_wake(). */
 	smp_mb();
 	return ret;
+}
+
+/* Wakes the threads that wait for @file. Other files have nothing new to read. */
+static void wake_waiters(struct lastline_file *file)
+{
+	/* (E) between rewinding and the check for waiters; pairs with (F). */
+	smp_mb();
+	if (READ_ONCE(file->waited))
+		lastline_channel_wake_readers(file->channel);
 }
 
 static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
@@ -85,9 +95,8 @@ static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
 		file_rewind(file);
 	spin_unlock(&file->lock);
 
-	/* Other threads may sleep in a read of this file. */
 	if (whence == SEEK_SET)
-		lastline_channel_wake_readers(file->channel);
+		wake_waiters(file);
 	return 0;
 }
 

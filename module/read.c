@@ -308,6 +308,7 @@ static int wait_for_line(struct lastline_file *file, ktime_t *deadline)
 	bool timed_out = false;
 	int ret = 0;
 
+	WRITE_ONCE(file->waited, true);
 	add_wait_queue(&channel->wait, &wait);
 	atomic_inc(&channel->sleepers);
 	for (;;) {

@@ -12,7 +12,7 @@
  *
  * Faulty variants (-D): SEEN_FIRST lets a short read update seen_gen before the rest of the
  * line, NO_READ_SEQ commits a read although another thread has read meanwhile, NO_SEEK_WAKE
- * leaves out the wake-up of lseek().
+ * leaves out the wake-up of lseek(), WAITED_LATE sets @waited after the check.
  */
 #ifndef THREADS
 #define THREADS		2
@@ -32,7 +32,7 @@
 
 byte generation;
 byte seen_gen, left, read_seq;	/* of the open file */
-bit locked;
+bit locked, waited;
 bit state[THREADS];
 byte asleep;
 
@@ -85,7 +85,10 @@ active proctype seeker()
 		};
 		unlock();
 #ifndef NO_SEEK_WAKE
-		wake_all()
+		if
+		:: waited -> wake_all()
+		:: else
+		fi
 #endif
 	:: else -> break
 	od
@@ -98,6 +101,9 @@ active [THREADS] proctype thread()
 	bit rest;
 
 wait:	/* wait_and_read() */
+#ifndef WAITED_LATE
+	waited = 1;
+#endif
 	state[me] = INTERRUPTIBLE;
 	g = generation;
 	if
@@ -108,6 +114,7 @@ wait:	/* wait_and_read() */
 	:: left > 0 -> goto read
 	:: else
 	fi;
+	waited = 1;
 	asleep++;
 end:	atomic { state[me] == RUNNING -> asleep-- };
 	goto wait;

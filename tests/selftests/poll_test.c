@@ -140,6 +140,19 @@ TEST_F_TIMEOUT(channel, lseek_set_wakes_epoll, WAKE_TIMEOUT)
 	close(epoll);
 }
 
+TEST_F(channel, lseek_set_of_another_file_causes_no_event)
+{
+	int epoll = new_epoll(self->reader, EPOLLIN | EPOLLET);
+	int other = open_channel(O_RDONLY);
+
+	EXPECT_EQ(2, write_str(self->writer, "x\n"));
+	EXPECT_EQ(EPOLLIN, next_event(epoll, 0));
+	EXPECT_EQ(0, lseek(other, 0, SEEK_SET));
+	EXPECT_EQ(0, next_event(epoll, 0));
+	close(epoll);
+	close(other);
+}
+
 TEST_F(channel, write_sends_sigio_to_owner)
 {
 	struct timespec timeout = { .tv_sec = TIMEOUT_MS / 1000 };
