@@ -380,6 +380,8 @@ any_user()
 	publish_start
 	expect "$(line_of start)" "$(as_nobody head -n 1 "$dev")" "the line that nobody read"
 	as_nobody dd of="$dev" <<<"from nobody" 2>/dev/null || fail "nobody cannot write"
+	as_nobody cat "/sys/class/lastline/${dev##*/}"/{generation,monotonic_ns,readers,writers} \
+		>/dev/null || fail "nobody cannot read the attributes"
 	expect "from nobody" "$(newest)" "the newest line"
 }
 test_that "any user reads and writes the channel" any_user
