@@ -69,7 +69,7 @@ static void wake_waiters(struct lastline_file *file)
 	/* (E) between rewinding and the check for waiters; pairs with (F). */
 	smp_mb();
 	if (READ_ONCE(file->waited))
-		lastline_channel_wake_readers(file->channel);
+		lastline_channel_wake_queue(file->channel);
 }
 
 static loff_t lastline_llseek(struct file *filp, loff_t offset, int whence)
