@@ -36,7 +36,7 @@
 #define MARK		1	/* slot->generation = filling */
 #define BYTES		2	/* the line, in two steps */
 #define BYTES2		3
-#define OFFSET		4	/* stands for the time, too */
+#define OFFSET		4	/* and the time */
 #define LENGTH		5
 #define LABEL		6	/* slot->generation = g */
 #define PUBLISH		7	/* generation = g */

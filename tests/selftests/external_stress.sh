@@ -76,7 +76,7 @@ stress()
 }
 
 # trinity makes calls with mostly invalid arguments, here the calls that take a descriptor.
-# Only the user nobody calls fcntl: as root, F_SETOWN and F_SETSIG could kill any process.
+# fcntl is called without privileges only: as root, F_SETOWN and F_SETSIG could kill any process.
 descriptor_calls=(read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
 	lseek ioctl poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait mmap munmap
 	mprotect mremap madvise msync mincore splice tee vmsplice sendfile fsync fdatasync
@@ -208,11 +208,11 @@ record=/dev/lastline$(ioctl "$control" 0x4080be10 \
 	"bytearray(struct.pack('=i5I104x', -1, 1, $block, 0o666, 0, 0))") || exit 1
 check "channels keep the contract beside stress-ng as root" \
 	leaves_idle monitored stress root /dev/lastline0 "$control"
-check "channels keep the contract beside stress-ng as nobody" \
+check "channels keep the contract beside stress-ng without privileges" \
 	leaves_idle monitored stress nobody /dev/lastline0 "$home/victims/lastline-control"
 check "channels keep the contract beside trinity as root, seed $seed" \
 	leaves_idle monitored trinity_calls root
-check "channels keep the contract beside trinity as nobody, seed $seed" \
+check "channels keep the contract beside trinity without privileges, seed $seed" \
 	leaves_idle monitored trinity_calls nobody -cfcntl
 for engine in sync libaio io_uring posixaio; do
 	check "fio by $engine reads whole lines and records" leaves_idle fio_lines_and_records "$engine"

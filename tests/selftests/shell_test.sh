@@ -378,10 +378,10 @@ any_user()
 	[ "$EUID" = 0 ] || skip "needs root"
 	[ "$(stat -L -c %a "$dev")" = 666 ] || skip "the mode is not 0666"
 	publish_start
-	expect "$(line_of start)" "$(as_nobody head -n 1 "$dev")" "the line that nobody read"
-	as_nobody dd of="$dev" <<<"from nobody" 2>/dev/null || fail "nobody cannot write"
+	expect "$(line_of start)" "$(as_nobody head -n 1 "$dev")" "the line that the user nobody read"
+	as_nobody dd of="$dev" <<<"from nobody" 2>/dev/null || fail "the user nobody cannot write"
 	as_nobody cat "/sys/class/lastline/${dev##*/}"/{generation,monotonic_ns,readers,writers} \
-		>/dev/null || fail "nobody cannot read the attributes"
+		>/dev/null || fail "the user nobody cannot read the attributes"
 	expect "from nobody" "$(newest)" "the newest line"
 }
 test_that "any user reads and writes the channel" any_user

@@ -181,7 +181,7 @@ static void consume_line(struct file *file, const struct line *line)
 	file->missed_base = line->generation;
 }
 
-/* Reads into a buffer of @size bytes, of which the first @accessible can be written. */
+/* Reads into a buffer of @size bytes. Only the first @accessible of them are writable. */
 ssize_t model_read(struct file *file, size_t size, size_t accessible, char *to)
 {
 	size_t len = model_readable(file);

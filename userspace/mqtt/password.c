@@ -16,7 +16,7 @@
 
 #define BUFFER_SIZE	(UINT16_MAX + 2)	/* the longest password of MQTT, a newline, a NUL */
 
-/* Ends @text, of which @size bytes were read, after its first line. */
+/* Cuts @text, which has @size bytes, after its first line. */
 static const char *cut_line(char *text, size_t size)
 {
 	size_t len;
